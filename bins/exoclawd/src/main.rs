@@ -1,0 +1,2 @@
+//! The exoclaw daemon and its command line.
+fn main() {}

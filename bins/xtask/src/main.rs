@@ -1,0 +1,2 @@
+//! What is done to the project: set-up, builds, checks.
+fn main() {}

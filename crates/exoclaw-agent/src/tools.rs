@@ -1,0 +1,88 @@
+//! What a turn needs of the world: tools to call and a place to record.
+
+use std::fmt;
+
+use exoclaw_protocol::{Metering, ToolCall, ToolOutput, ToolSpec};
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
+
+use crate::ModelStep;
+
+/// The tools of one agent.
+pub trait Tools: fmt::Debug + Send + Sync {
+    /// What the model is offered.
+    fn specs(&self) -> std::sync::Arc<[ToolSpec]>;
+
+    /// Calls one tool. Whatever goes wrong is an output with `is_error`; dropping the future stops the tool.
+    fn call(&self, invocation: Invocation) -> BoxFuture<'_, ToolReturn>;
+}
+
+/// One call of a tool.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The model step, from 0.
+    pub step: u32,
+    /// The call, named by an offered spec.
+    pub call: ToolCall,
+    /// Takes what the tool says while it runs. When full, progress is dropped: it is no result.
+    pub progress: mpsc::Sender<Progress>,
+}
+
+/// What a tool says while it runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// From 0 to 1.
+    pub fraction: Option<f32>,
+    /// The tool's words.
+    pub message: String,
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolReturn {
+    /// What it gave back.
+    pub output: ToolOutput,
+    /// What it cost.
+    pub metering: Metering,
+}
+
+/// Makes the steps of a turn durable. The turn waits for each record before it goes on.
+pub trait Recorder: fmt::Debug + Send + Sync {
+    /// Resolves when the record is durable.
+    fn record(&self, record: TurnRecord) -> BoxFuture<'_, Result<(), RecordError>>;
+}
+
+/// What a turn records, in this order: a step, then an intent and a result for each of its calls.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TurnRecord {
+    /// The model said something, whole.
+    Step {
+        /// Number within the turn, from 0.
+        step: u32,
+        /// What it said.
+        content: ModelStep,
+    },
+    /// A tool is about to be called.
+    Intent {
+        /// The step that asked for it.
+        step: u32,
+        /// The call.
+        call: ToolCall,
+        /// What the tool does to the world.
+        effect: exoclaw_protocol::Effect,
+    },
+    /// A tool gave something back, or was refused.
+    Result {
+        /// The step that asked for it.
+        step: u32,
+        /// The call.
+        call: ToolCall,
+        /// What came back.
+        returned: ToolReturn,
+    },
+}
+
+/// A record could not be made durable: the turn ends.
+#[derive(Debug, thiserror::Error)]
+#[error("record a step of the turn")]
+pub struct RecordError(#[source] pub Box<dyn std::error::Error + Send + Sync>);

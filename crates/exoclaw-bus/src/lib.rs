@@ -1,0 +1,1 @@
+//! Messages between processes: the trait, the in-process default, the conformance suite.

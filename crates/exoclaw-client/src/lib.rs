@@ -1,0 +1,1 @@
+//! One owner of one socket: request, subscribe, resume.

@@ -1,0 +1,1 @@
+//! A door into the runtime: listener, auth, WebSocket, HTTP.

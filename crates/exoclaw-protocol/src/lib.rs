@@ -1,0 +1,37 @@
+//! Words and wire of exoclaw: what every layer names the same way, and how it is written down.
+//!
+//! The words are ids, origins, messages, tools and events. The wire is JSON-RPC 2.0 ([`rpc`]), the method table
+//! ([`Call`]), the error table ([`ErrorCode`]) and the [`limits`]. The crate does no I/O, has no clock and no async, knows
+//! nothing of sockets, and builds for wasm32, so that daemon, browser page and command line share it.
+//!
+//! ```
+//! use exoclaw_protocol::{Call, Scope, rpc};
+//!
+//! let incoming = rpc::parse(br#"{"jsonrpc":"2.0","id":1,"method":"chat.send","params":{"text":"hi"}}"#);
+//! let rpc::Incoming::One(Ok(request)) = incoming else { panic!("not a request") };
+//! let call = Call::parse(&request.method, request.params.as_deref())?;
+//! assert_eq!(call.scope(), Scope::Chat);
+//! # Ok::<(), exoclaw_protocol::RpcError>(())
+//! ```
+
+mod error;
+mod event;
+mod id;
+pub mod limits;
+mod message;
+mod method;
+mod origin;
+mod params;
+pub mod rpc;
+mod session_key;
+mod tool;
+
+pub use error::{ErrorCode, RpcError};
+pub use event::{Event, SessionEvent, StopReason, Usage};
+pub use id::{AgentId, CallId, IdError, IdempotencyKey, PluginName, RunId, ToolName};
+pub use message::{Block, Message, Role};
+pub use method::{Call, Method, MethodInfo, Scope};
+pub use origin::{Origin, Peer, PeerKind};
+pub use params::*;
+pub use session_key::{SessionKey, SessionRef};
+pub use tool::{Effect, FailureKind, Metering, ToolCall, ToolContent, ToolOutput, ToolSpec};

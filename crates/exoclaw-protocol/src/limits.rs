@@ -1,0 +1,90 @@
+//! Every bound that a peer can run into, with what it protects and from whom.
+
+use std::time::Duration;
+
+/// Largest WebSocket message before a credential was shown: keeps strangers from filling memory.
+pub const UNAUTHENTICATED_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// Largest WebSocket message of an authenticated client: room for a few images, a bound for everyone else.
+pub const MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Read buffer of one socket: ten thousand idle sockets must stay small.
+pub const SOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
+
+/// What may wait to be written to one socket before its client counts as too slow and is closed.
+pub const SOCKET_OUTBOX_BYTES: usize = 256 * 1024;
+
+/// How many messages may wait to be written to one socket.
+pub const SOCKET_OUTBOX_MESSAGES: usize = 1024;
+
+/// Time for a client to show its credential after the upgrade: holds back strangers who only connect.
+pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Time for a request's head to arrive: holds back slow-header attacks.
+pub const HEADER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Largest head of an HTTP request, in bytes.
+pub const HEADER_BYTES: usize = 16 * 1024;
+
+/// Largest body of an HTTP request, in bytes.
+pub const BODY_BYTES: usize = 64 * 1024;
+
+/// Time between pings to a client.
+pub const PING_INTERVAL: Duration = Duration::from_secs(25);
+
+/// Time for a client to answer a ping: finds half-open sockets.
+pub const PONG_DEADLINE: Duration = Duration::from_secs(25);
+
+/// Sockets that have not yet shown a credential, in all.
+pub const UNAUTHENTICATED_SOCKETS: usize = 256;
+
+/// Open sockets in all.
+pub const SOCKETS: usize = 16_384;
+
+/// Requests of one batch (JSON-RPC 2.0, section 6).
+pub const BATCH_REQUESTS: usize = 64;
+
+/// Requests of one socket that are being answered at the same time; the next one is read when one is done.
+pub const REQUESTS_IN_FLIGHT: usize = 32;
+
+/// Sessions that one socket may watch.
+pub const SUBSCRIPTIONS: usize = 256;
+
+/// Depth of JSON that is read; `serde_json` refuses more.
+pub const JSON_DEPTH: usize = 128;
+
+/// Longest session key in bytes.
+pub const SESSION_KEY_BYTES: usize = 1024;
+
+/// Longest field of an origin, or bare session name, in bytes.
+pub const ORIGIN_FIELD_BYTES: usize = 128;
+
+/// Longest idempotency key in bytes.
+pub const IDEMPOTENCY_KEY_BYTES: usize = 256;
+
+/// Longest tool call id in bytes; models choose them.
+pub const CALL_ID_BYTES: usize = 256;
+
+/// Content blocks of one sent message.
+pub const CONTENT_BLOCKS: usize = 64;
+
+/// Messages of one history answer, at most; also where the client names no limit.
+pub const HISTORY_MESSAGES: u32 = 1_000;
+
+/// Bytes of one history answer, at most; also where the client names no limit.
+pub const HISTORY_BYTES: u32 = 4 * 1024 * 1024;
+
+/// Sessions of one list answer.
+pub const SESSION_LIST: u32 = 1_000;
+
+/// Messages of one session that wait for their run.
+pub const SESSION_QUEUE: usize = 32;
+
+/// Events of one session that are kept for clients which come back.
+pub const EVENT_RING: usize = 4_096;
+
+/// Bytes of events of one session that are kept for clients which come back.
+pub const EVENT_RING_BYTES: usize = 1024 * 1024;
+
+/// Output of one tool call that reaches the model, in bytes.
+pub const TOOL_OUTPUT_BYTES: usize = 256 * 1024;

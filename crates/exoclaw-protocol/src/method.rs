@@ -1,0 +1,118 @@
+//! The method table: every call that a client can make, with its scope. Both dialects are made from it.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use crate::{ErrorCode, RpcError, params::*};
+
+/// What a credential allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Look, but not act.
+    Read,
+    /// Talk to agents; includes `read`.
+    Chat,
+    /// Everything.
+    Admin,
+}
+
+impl Scope {
+    /// Whoever holds `self` may do what asks for `needed`.
+    pub fn covers(self, needed: Self) -> bool {
+        self >= needed
+    }
+}
+
+/// One method, by its parameters' type.
+pub trait Method: Serialize + DeserializeOwned {
+    /// Name on the wire.
+    const NAME: &'static str;
+    /// What the caller's credential must allow.
+    const SCOPE: Scope;
+    /// What it answers.
+    type Output: Serialize + DeserializeOwned;
+}
+
+/// A row of the method table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MethodInfo {
+    /// Name on the wire.
+    pub name: &'static str,
+    /// What the caller's credential must allow.
+    pub scope: Scope,
+}
+
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident = $wire:literal, $scope:ident, $params:ident -> $result:ident;)*) => {
+        /// A request that was understood.
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub enum Call { $($(#[$doc])* $name($params),)* }
+
+        impl Call {
+            /// The method table.
+            pub const METHODS: &[MethodInfo] = &[$(MethodInfo { name: $wire, scope: Scope::$scope },)*];
+
+            /// Name on the wire.
+            pub fn method(&self) -> &'static str {
+                match self { $(Self::$name(_) => $wire,)* }
+            }
+
+            /// What the caller's credential must allow.
+            pub fn scope(&self) -> Scope {
+                match self { $(Self::$name(_) => Scope::$scope,)* }
+            }
+
+            /// Reads the parameters of a method. Parameters are taken by name; absent and empty ones are the same.
+            ///
+            /// # Errors
+            /// `method_not_found`, or `invalid_params` with the field that does not fit.
+            pub fn parse(method: &str, params: Option<&RawValue>) -> Result<Self, RpcError> {
+                match method {
+                    $($wire => read(method, params).map(Self::$name),)*
+                    _ => {
+                        let name: String = method.chars().take(64).collect();
+                        Err(RpcError::new(ErrorCode::MethodNotFound, format!("there is no method {name:?}")))
+                    }
+                }
+            }
+        }
+
+        $(impl Method for $params {
+            const NAME: &'static str = $wire;
+            const SCOPE: Scope = Scope::$scope;
+            type Output = $result;
+        })*
+    };
+}
+
+methods! {
+    /// Is anyone there?
+    Ping = "ping", Read, PingParams -> PingResult;
+    /// How is the daemon?
+    Status = "status", Read, StatusParams -> StatusResult;
+    /// Makes a message durable and starts a run that answers it.
+    ChatSend = "chat.send", Chat, ChatSendParams -> ChatSendResult;
+    /// Stops runs.
+    ChatAbort = "chat.abort", Chat, ChatAbortParams -> ChatAbortResult;
+    /// The newest messages of a session.
+    ChatHistory = "chat.history", Read, ChatHistoryParams -> ChatHistoryResult;
+    /// The most recently used sessions.
+    SessionList = "session.list", Read, SessionListParams -> SessionListResult;
+    /// Events of a session as notifications from now on, or from an event on.
+    SessionSubscribe = "session.subscribe", Read, SessionSubscribeParams -> SessionSubscribeResult;
+    /// Plugins with their tools and grants.
+    PluginList = "plugin.list", Read, PluginListParams -> PluginListResult;
+}
+
+fn read<T: DeserializeOwned>(method: &str, params: Option<&RawValue>) -> Result<T, RpcError> {
+    let text = match params.map(RawValue::get) {
+        None | Some("[]") => "{}",
+        Some(text) if text.starts_with('[') => {
+            return Err(RpcError::invalid_params(format!("{method} takes its parameters by name, in an object")));
+        }
+        Some(text) => text,
+    };
+    serde_json::from_str(text).map_err(|error| RpcError::invalid_params(format!("{method}: {error}")))
+}

@@ -1,0 +1,220 @@
+//! JSON-RPC 2.0 as its specification says: requests, notifications, batches, responses.
+
+use jsonrpsee_types::{ErrorObjectOwned, TwoPointZero};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Number, Value, value::RawValue};
+
+use crate::{ErrorCode, Method, RpcError, SessionEvent, limits};
+
+/// Names a request; its response carries the same id (section 4).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(untagged)]
+pub enum Id {
+    /// Null: allowed, discouraged by the specification, and used for errors before the id is known.
+    Null,
+    /// A number, as it was written.
+    Number(Number),
+    /// A string.
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Null => Ok(Self::Null),
+            Value::Number(number) => Ok(Self::Number(number)),
+            Value::String(text) => Ok(Self::Text(text)),
+            _ => Err(serde::de::Error::custom("id must be a string, a number or null")),
+        }
+    }
+}
+
+/// A request, or a notification where there is no id.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Absent in a notification, which is never answered.
+    pub id: Option<Id>,
+    /// The method's name.
+    pub method: String,
+    /// An object or an array.
+    pub params: Option<Box<RawValue>>,
+}
+
+/// What one text held.
+#[derive(Debug)]
+pub enum Incoming {
+    /// One request, or the response that refuses it.
+    One(Result<Request, Response>),
+    /// A batch; its responses go back in one array, and nothing goes back where it is empty.
+    Batch(Vec<Result<Request, Response>>),
+}
+
+/// Reads one text.
+///
+/// Refusals carry the codes of section 5.1: `-32700` for what is no JSON, `-32600` for JSON that is no request, and for an
+/// empty batch or one of more than [`limits::BATCH_REQUESTS`].
+pub fn parse(text: &[u8]) -> Incoming {
+    let raw: &RawValue = match serde_json::from_slice(text) {
+        Ok(raw) => raw,
+        Err(error) => return Incoming::One(Err(refuse(Id::Null, ErrorCode::ParseError, format!("no JSON: {error}")))),
+    };
+    if !raw.get().starts_with('[') {
+        return Incoming::One(parse_one(raw));
+    }
+    let invalid = |message: &str| Incoming::One(Err(refuse(Id::Null, ErrorCode::InvalidRequest, message.to_owned())));
+    match serde_json::from_str::<Vec<&RawValue>>(raw.get()) {
+        Ok(batch) if batch.is_empty() => invalid("the batch is empty"),
+        Ok(batch) if batch.len() > limits::BATCH_REQUESTS => invalid("the batch has more than 64 requests"),
+        Ok(batch) => Incoming::Batch(batch.into_iter().map(parse_one).collect()),
+        Err(error) => Incoming::One(Err(refuse(Id::Null, ErrorCode::ParseError, format!("no JSON: {error}")))),
+    }
+}
+
+/// The members of a request. A member that is there, null too, is `Some`.
+#[derive(Deserialize)]
+struct Members<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    jsonrpc: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    method: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    params: Option<&'a RawValue>,
+}
+
+fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+fn parse_one(raw: &RawValue) -> Result<Request, Response> {
+    let members: Members<'_> = serde_json::from_str(raw.get())
+        .map_err(|error| refuse(Id::Null, ErrorCode::InvalidRequest, format!("no request: {error}")))?;
+    let id = members.id.map(|raw| serde_json::from_str::<Id>(raw.get())).transpose();
+    let known = id.as_ref().ok().cloned().flatten().unwrap_or(Id::Null);
+    let invalid = |message: &str| refuse(known.clone(), ErrorCode::InvalidRequest, message.to_owned());
+
+    let id = id.map_err(|_| invalid("id must be a string, a number or null"))?;
+    if members.jsonrpc.is_none_or(|raw| serde_json::from_str::<TwoPointZero>(raw.get()).is_err()) {
+        return Err(invalid("jsonrpc must be \"2.0\""));
+    }
+    let method = members.method.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+    let method = method.ok_or_else(|| invalid("method must be a string"))?;
+    if members.params.is_some_and(|raw| !raw.get().starts_with(['{', '['])) {
+        return Err(invalid("params must be an object or an array"));
+    }
+    Ok(Request { id, method, params: members.params.map(ToOwned::to_owned) })
+}
+
+fn refuse(id: Id, code: ErrorCode, message: String) -> Response {
+    Response::error(id, &RpcError::new(code, message))
+}
+
+/// A response (section 5): a result or an error, never both.
+#[derive(Debug, Clone, Serialize)]
+pub struct Response {
+    jsonrpc: TwoPointZero,
+    /// Id of the request.
+    pub id: Id,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorObjectOwned>,
+}
+
+impl Response {
+    /// A result. One that can't be written as JSON becomes an internal error.
+    pub fn result(id: Id, result: &impl Serialize) -> Self {
+        match serde_json::value::to_raw_value(result) {
+            Ok(raw) => Self { jsonrpc: TwoPointZero, id, result: Some(raw), error: None },
+            Err(_) => refuse(id, ErrorCode::Internal, "the result can't be written as JSON".to_owned()),
+        }
+    }
+
+    /// An error.
+    pub fn error(id: Id, error: &RpcError) -> Self {
+        Self { jsonrpc: TwoPointZero, id, result: None, error: Some(error.to_object()) }
+    }
+
+    /// The result as JSON text, or the error.
+    ///
+    /// # Errors
+    /// The error that the response carries.
+    pub fn outcome(&self) -> Result<&RawValue, RpcError> {
+        match (&self.result, &self.error) {
+            (Some(result), _) => Ok(result),
+            (None, Some(error)) => Err(RpcError::from_object(error)),
+            (None, None) => Err(RpcError::new(ErrorCode::Internal, "the response is empty")),
+        }
+    }
+}
+
+/// Name of the notification that carries a [`SessionEvent`].
+pub const SESSION_EVENT: &str = "session.event";
+
+/// What a client gets from the daemon.
+#[derive(Debug)]
+pub enum FromServer {
+    /// An answer.
+    Response(Response),
+    /// An event.
+    Event(Box<SessionEvent>),
+    /// A notification that this version does not know; to be passed over.
+    Unknown,
+}
+
+/// Reads one text from the daemon.
+///
+/// # Errors
+/// When it is neither a response nor a notification, or its event does not parse.
+pub fn parse_from_server(text: &str) -> Result<FromServer, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Members<'a> {
+        #[serde(borrow, default)]
+        method: Option<std::borrow::Cow<'a, str>>,
+        #[serde(borrow, default)]
+        params: Option<&'a RawValue>,
+        #[serde(default)]
+        id: Option<Id>,
+        #[serde(default)]
+        result: Option<Box<RawValue>>,
+        #[serde(default)]
+        error: Option<ErrorObjectOwned>,
+    }
+    let members: Members<'_> = serde_json::from_str(text)?;
+    match (members.method.as_deref(), members.params) {
+        (Some(SESSION_EVENT), Some(params)) => Ok(FromServer::Event(Box::new(serde_json::from_str(params.get())?))),
+        (Some(_), _) => Ok(FromServer::Unknown),
+        (None, _) => Ok(FromServer::Response(Response {
+            jsonrpc: TwoPointZero,
+            id: members.id.unwrap_or(Id::Null),
+            result: members.result,
+            error: members.error,
+        })),
+    }
+}
+
+#[derive(Serialize)]
+struct Outgoing<'a, T> {
+    jsonrpc: TwoPointZero,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    method: &'static str,
+    params: &'a T,
+}
+
+/// The text of a request.
+///
+/// # Errors
+/// When the parameters can't be written as JSON.
+pub fn request<M: Method>(id: u64, params: &M) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&Outgoing { jsonrpc: TwoPointZero, id: Some(id), method: M::NAME, params })
+}
+
+/// The text of the notification of one event.
+///
+/// # Errors
+/// When the event can't be written as JSON.
+pub fn notification(event: &SessionEvent) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&Outgoing { jsonrpc: TwoPointZero, id: None, method: SESSION_EVENT, params: event })
+}

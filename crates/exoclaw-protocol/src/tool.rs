@@ -1,0 +1,138 @@
+//! Tools: what the model may call, what it called, what came back.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::CallId;
+
+/// What a tool does to the world; decides what happens to a call that was interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// Computes from its arguments alone: may run again.
+    Pure,
+    /// Reads the world: may run again.
+    Read,
+    /// Changes the world, but running again with the same key changes nothing more.
+    Idempotent,
+    /// Changes the world each time: never run again without being asked.
+    Once,
+}
+
+/// A tool as it is offered to the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolSpec {
+    /// Name as the model sees it: `[A-Za-z0-9_-]{1,64}`.
+    pub name: String,
+    /// What it does, for the model.
+    pub description: String,
+    /// JSON Schema of the arguments, an object schema.
+    pub input_schema: Value,
+    /// What it does to the world.
+    pub effect: Effect,
+}
+
+/// A call that the model asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolCall {
+    /// The model's id of the call.
+    pub id: CallId,
+    /// The tool, as the model named it.
+    pub name: String,
+    /// The arguments, an object.
+    pub input: Value,
+}
+
+/// One piece of a tool's output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ToolContent {
+    /// Text.
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// A JSON value.
+    Json {
+        /// The value.
+        value: Value,
+    },
+    /// An image.
+    Image {
+        /// IANA media type.
+        media_type: String,
+        /// The bytes in standard base64.
+        data: String,
+    },
+}
+
+/// Why a tool gave no output of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// No tool of that name is offered.
+    UnknownTool,
+    /// The arguments do not fit the tool.
+    InvalidArguments,
+    /// It asked for more than it was granted.
+    Denied,
+    /// Something that it needs is away, or too many calls are under way.
+    Unavailable,
+    /// It was stopped from outside.
+    Cancelled,
+    /// It ran past its deadline.
+    TimedOut,
+    /// It used up its fuel, memory or another bound.
+    Exhausted,
+    /// It trapped.
+    Crashed,
+    /// It said itself that it failed.
+    Failed,
+    /// It was interrupted, and whether it took effect can't be known.
+    OutcomeUnknown,
+}
+
+/// What a tool gave back, as the model and the client see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolOutput {
+    /// The output, or the reason of the failure in words for the model.
+    pub content: Vec<ToolContent>,
+    /// The tool did not do what was asked.
+    pub is_error: bool,
+    /// Set by the host when the output is not the tool's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureKind>,
+}
+
+impl ToolOutput {
+    /// Output of one text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { content: vec![ToolContent::Text { text: text.into() }], is_error: false, failure: None }
+    }
+
+    /// A failure in words for the model.
+    pub fn failed(kind: FailureKind, text: impl Into<String>) -> Self {
+        Self { content: vec![ToolContent::Text { text: text.into() }], is_error: true, failure: Some(kind) }
+    }
+}
+
+/// What one tool call cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metering {
+    /// Wall time in microseconds.
+    pub wall_us: u64,
+    /// Fuel, roughly instructions.
+    pub fuel: u64,
+    /// Largest linear memory in bytes.
+    pub peak_memory: u64,
+    /// Calls from the guest into the host.
+    pub host_calls: u64,
+    /// Bytes that the guest sent out of the sandbox.
+    pub bytes_out: u64,
+    /// Bytes that the guest took in.
+    pub bytes_in: u64,
+}

@@ -1,0 +1,1 @@
+//! Decides which agent and which session a message belongs to.

@@ -1,0 +1,1 @@
+//! Sessions and runs, the product without a socket.

@@ -1,0 +1,125 @@
+//! What a journal holds: one record per thing that happened in a session.
+
+use exoclaw_protocol::{
+    Block, CallId, Effect, ErrorCode, IdempotencyKey, Message, Metering, RunId, StopReason, ToolOutput, Usage,
+};
+use serde::{Deserialize, Serialize};
+
+/// A record as it is read back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Number within the session, from 1, without gaps: the order of appending.
+    pub seq: u64,
+    /// When it was appended, in milliseconds since 1970 on the caller's clock.
+    pub at_ms: u64,
+    /// The record.
+    pub record: Record,
+}
+
+/// One thing that happened in a session. Its JSON is part of the store format (`specs/store-format.md`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Record {
+    /// A message was accepted; a run will answer it.
+    Accepted {
+        /// The run.
+        run_id: RunId,
+        /// The message.
+        message: Message,
+        /// The sender's key, if any: unique within the session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<IdempotencyKey>,
+        /// SHA-256 of the message in hexadecimal: tells a repeated send from a conflicting one.
+        digest: String,
+    },
+    /// Its turn came.
+    RunStarted {
+        /// The run.
+        run_id: RunId,
+    },
+    /// The model said something, whole.
+    Step {
+        /// The run.
+        run_id: RunId,
+        /// Number within the run, from 0.
+        step: u32,
+        /// What it said, tool calls included.
+        content: Vec<Block>,
+        /// Why it stopped.
+        stop_reason: StopReason,
+        /// What it counted.
+        usage: Usage,
+    },
+    /// A tool is about to be called.
+    Intent {
+        /// The run.
+        run_id: RunId,
+        /// The model step that asked for it.
+        step: u32,
+        /// The call, unique within the step.
+        call_id: CallId,
+        /// The tool, as the model names it.
+        tool: String,
+        /// SHA-256 of the arguments in hexadecimal.
+        digest: String,
+        /// What the tool does to the world.
+        effect: Effect,
+        /// The same for every attempt of this one effect.
+        key: String,
+    },
+    /// A tool gave something back.
+    ToolResult {
+        /// The run.
+        run_id: RunId,
+        /// The model step that asked for it.
+        step: u32,
+        /// The call, unique within the step.
+        call_id: CallId,
+        /// What it gave back.
+        output: ToolOutput,
+        /// What it cost.
+        metering: Metering,
+    },
+    /// The run is over: the last record of it.
+    RunEnded {
+        /// The run.
+        run_id: RunId,
+        /// How it ended.
+        outcome: RunOutcome,
+    },
+}
+
+impl Record {
+    /// The run that the record belongs to.
+    pub fn run_id(&self) -> &RunId {
+        match self {
+            Self::Accepted { run_id, .. }
+            | Self::RunStarted { run_id }
+            | Self::Step { run_id, .. }
+            | Self::Intent { run_id, .. }
+            | Self::ToolResult { run_id, .. }
+            | Self::RunEnded { run_id, .. } => run_id,
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// The model finished.
+    Ok,
+    /// It was stopped.
+    Aborted {
+        /// What the model had said in the step that was stopped.
+        text: String,
+    },
+    /// It failed.
+    Failed {
+        /// For programs.
+        code: ErrorCode,
+        /// For people.
+        message: String,
+    },
+}

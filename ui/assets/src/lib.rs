@@ -1,0 +1,1 @@
+//! The browser chat, built with the workspace and held as compressed bytes.
