@@ -23,6 +23,7 @@ mod method;
 mod origin;
 mod params;
 pub mod rpc;
+mod secret;
 mod session_key;
 mod tool;
 
@@ -33,5 +34,6 @@ pub use message::{Block, Message, Role};
 pub use method::{Call, Method, MethodInfo, Scope};
 pub use origin::{Origin, Peer, PeerKind};
 pub use params::*;
+pub use secret::Secret;
 pub use session_key::{SessionKey, SessionRef};
 pub use tool::{Effect, FailureKind, Metering, ToolCall, ToolContent, ToolOutput, ToolSpec};
