@@ -53,8 +53,8 @@ pub const SUBSCRIPTIONS: usize = 256;
 /// Depth of JSON that is read; `serde_json` refuses more.
 pub const JSON_DEPTH: usize = 128;
 
-/// Longest session key in bytes.
-pub const SESSION_KEY_BYTES: usize = 1024;
+/// Longest session key in bytes: that of the longest origin, each byte of it escaped, fits.
+pub const SESSION_KEY_BYTES: usize = 2048;
 
 /// Longest field of an origin, or bare session name, in bytes.
 pub const ORIGIN_FIELD_BYTES: usize = 128;

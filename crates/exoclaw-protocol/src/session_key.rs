@@ -118,7 +118,7 @@ impl FromStr for SessionKey {
     fn from_str(text: &str) -> Result<Self, IdError> {
         let error = |rule| IdError::new(KIND, text, rule);
         if text.len() > limits::SESSION_KEY_BYTES {
-            return Err(error("want at most 1024 bytes"));
+            return Err(error("want at most 2048 bytes"));
         }
         let rest = text.strip_prefix("agent:").ok_or_else(|| error("want agent:{agent}:{name}"))?;
         let (agent, tail) = rest.split_once(':').ok_or_else(|| error("want agent:{agent}:{name}"))?;
@@ -126,7 +126,7 @@ impl FromStr for SessionKey {
         if !tail.split(':').all(is_canonical) {
             return Err(error("want segments of A-Z, a-z, 0-9, '_', '.', '@', '+', '-', other bytes as %XX"));
         }
-        let agent_end = u16::try_from("agent:".len() + agent.len()).map_err(|_| error("want at most 1024 bytes"))?;
+        let agent_end = u16::try_from("agent:".len() + agent.len()).map_err(|_| error("want at most 2048 bytes"))?;
         Ok(Self { text: text.into(), agent_end })
     }
 }
