@@ -1,0 +1,54 @@
+//! What is embedded, seen from outside.
+
+use std::io::Read;
+
+use exoclaw_ui_assets::{FILES, find};
+
+#[test]
+fn every_form_of_a_file_is_the_same_file() {
+    for file in FILES {
+        let mut brotli = Vec::new();
+        brotli::Decompressor::new(file.brotli, 4096).read_to_end(&mut brotli).unwrap();
+        let mut gzip = Vec::new();
+        flate2::read::GzDecoder::new(file.gzip).read_to_end(&mut gzip).unwrap();
+        assert!(brotli == file.raw && gzip == file.raw, "{}", file.path);
+    }
+}
+
+#[test]
+fn every_file_is_found_by_its_path() {
+    for file in FILES {
+        let found = find(&format!("/{}", file.path)).unwrap();
+        assert_eq!((found.path, found.digest), (file.path, file.digest));
+    }
+    assert_eq!(find("/").unwrap().path, "index.html");
+    assert!(find("/nothing").is_none());
+    assert!(find("/../Cargo.toml").is_none());
+}
+
+#[test]
+fn forms_have_tags_of_their_own() {
+    let file = find("/").unwrap();
+    let tags = ["br", "gzip", ""].map(|accept| file.encoded(accept).etag);
+    assert!(tags.iter().all(|tag| tag.starts_with('"') && tag.ends_with('"')), "{tags:?}");
+    assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[0] != tags[2], "{tags:?}");
+}
+
+#[test]
+fn the_page_asks_for_nothing_that_is_not_embedded_and_runs_nothing_inline() {
+    let html = std::str::from_utf8(find("/").unwrap().raw).unwrap();
+    for attribute in ["src=\"", "href=\""] {
+        for rest in html.split(attribute).skip(1) {
+            let path = rest.split('"').next().unwrap();
+            assert!(find(path.trim_start_matches("./")).is_some(), "index.html asks for {path}");
+        }
+    }
+    // The content security policy allows neither.
+    for script in html.split("<script").skip(1) {
+        assert!(script.split('>').next().unwrap().contains(" src="), "inline script");
+    }
+    assert!(
+        !html.contains("<style") && !html.contains(" style=") && !html.contains("onclick"),
+        "inline style or handler"
+    );
+}
