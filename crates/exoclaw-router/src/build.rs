@@ -6,6 +6,9 @@ use exoclaw_protocol::{AgentId, IdError, Origin};
 
 use crate::{Binding, index::Index};
 
+/// Bindings of one router, at most: far above what people write, and it bounds the index.
+pub const MAX_BINDINGS: u32 = 100_000;
+
 /// Why agents and bindings make no router. Each message names the places in the config.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +41,9 @@ pub enum BuildError {
         /// The agents that are.
         known: Known,
     },
+    /// There are more than [`MAX_BINDINGS`].
+    #[error("there are more than {MAX_BINDINGS} bindings")]
+    TooMany,
     /// A binding sets no field.
     #[error("{place}: the binding to {id:?} sets none of channel, account, peer, guild, team", id = agent.as_str())]
     NoField {
@@ -121,7 +127,11 @@ fn check_fields(binding: &Binding) -> Result<(), IdError> {
 pub(crate) fn index(agents: &[AgentId], bindings: &[Binding]) -> Result<Index, BuildError> {
     let known: std::collections::HashSet<&AgentId> = agents.iter().collect();
     let mut index = Index::default();
-    for (position, binding) in bindings.iter().enumerate() {
+    for (number, binding) in (0..=MAX_BINDINGS).zip(bindings) {
+        if number == MAX_BINDINGS {
+            return Err(BuildError::TooMany);
+        }
+        let position = number as usize;
         let agent = binding.agent.clone();
         if !known.contains(&agent) {
             let place = place(bindings, position);
@@ -132,7 +142,8 @@ pub(crate) fn index(agents: &[AgentId], bindings: &[Binding]) -> Result<Index, B
             return Err(BuildError::NoField { place: place(bindings, position), agent });
         }
         check_fields(binding).map_err(|source| BuildError::Field { place: place(bindings, position), source })?;
-        let Err(earlier) = index.add(binding, position) else { continue };
+        let Err(earlier) = index.add(binding, number) else { continue };
+        let earlier = earlier as usize;
         if bindings[earlier].agent != agent {
             return Err(BuildError::Conflict {
                 first: place(bindings, earlier),

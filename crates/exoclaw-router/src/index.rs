@@ -7,18 +7,17 @@ use std::{
     borrow::Borrow,
     collections::{HashMap, hash_map::Entry},
     hash::Hash,
-    num::NonZeroUsize,
 };
 
 use exoclaw_protocol::{Origin, Peer};
 
 use crate::{Binding, Tier};
 
-/// Number of a text within its field.
-type Symbol = NonZeroUsize;
+/// Number of a text within its field, from 1. 0 is for what is not set, or in no binding.
+type Symbol = u32;
 
 /// Symbols in the order channel, account, team, guild, peer: from the least to the most specific field.
-type Fields = [Option<Symbol>; 5];
+type Fields = [Symbol; 5];
 
 const TIERS: [Tier; 5] = [Tier::Channel, Tier::Account, Tier::Team, Tier::Guild, Tier::Peer];
 
@@ -31,7 +30,7 @@ struct Mask(u8);
 
 impl Mask {
     fn of(fields: &Fields) -> Self {
-        Self(fields.iter().rev().fold(0, |mask, field| mask << 1 | u8::from(field.is_some())))
+        Self(fields.iter().rev().fold(0, |mask, field| mask << 1 | u8::from(*field != 0)))
     }
 
     fn holds(self, field: usize) -> bool {
@@ -52,16 +51,15 @@ impl Mask {
 struct Names<T>(HashMap<T, Symbol>);
 
 impl<T: Eq + Hash + Clone> Names<T> {
-    fn add(&mut self, name: &T) -> Symbol {
-        let next = Symbol::MIN.saturating_add(self.0.len());
-        *self.0.entry(name.clone()).or_insert(next)
+    fn add(&mut self, name: Option<&T>, next: Symbol) -> Symbol {
+        name.map_or(0, |name| *self.0.entry(name.clone()).or_insert(next))
     }
 
-    fn find<Q: Eq + Hash + ?Sized>(&self, name: &Q) -> Option<Symbol>
+    fn find<Q: Eq + Hash + ?Sized>(&self, name: Option<&Q>) -> Symbol
     where
         T: Borrow<Q>,
     {
-        self.0.get(name).copied()
+        name.and_then(|name| self.0.get(name)).copied().unwrap_or(0)
     }
 }
 
@@ -79,20 +77,22 @@ pub(crate) struct Index {
     teams: Names<String>,
     guilds: Names<String>,
     peers: Names<Peer>,
-    bindings: HashMap<Fields, usize>,
+    bindings: HashMap<Fields, u32>,
     /// The sets of fields that bindings use, the most specific first.
     masks: Vec<Mask>,
 }
 
 impl Index {
     /// Adds a binding at its position. Gives back the position of an earlier one that sets exactly the same fields.
-    pub(crate) fn add(&mut self, binding: &Binding, position: usize) -> Result<(), usize> {
+    pub(crate) fn add(&mut self, binding: &Binding, position: u32) -> Result<(), u32> {
+        // A new text takes a number that no earlier binding can have given to one of its field.
+        let next = position + 1;
         let fields = [
-            binding.channel.as_ref().map(|name| self.channels.add(name)),
-            binding.account.as_ref().map(|name| self.accounts.add(name)),
-            binding.team.as_ref().map(|name| self.teams.add(name)),
-            binding.guild.as_ref().map(|name| self.guilds.add(name)),
-            binding.peer.as_ref().map(|peer| self.peers.add(peer)),
+            self.channels.add(binding.channel.as_ref(), next),
+            self.accounts.add(binding.account.as_ref(), next),
+            self.teams.add(binding.team.as_ref(), next),
+            self.guilds.add(binding.guild.as_ref(), next),
+            self.peers.add(binding.peer.as_ref(), next),
         ];
         match self.bindings.entry(fields) {
             Entry::Occupied(earlier) => return Err(*earlier.get()),
@@ -106,17 +106,17 @@ impl Index {
     }
 
     /// The most specific binding that matches.
-    pub(crate) fn find(&self, origin: &Origin) -> Option<(usize, Tier)> {
+    pub(crate) fn find(&self, origin: &Origin) -> Option<(u32, Tier)> {
         let known: Fields = [
-            self.channels.find(origin.channel.as_str()),
-            origin.account.as_deref().and_then(|name| self.accounts.find(name)),
-            origin.team.as_deref().and_then(|name| self.teams.find(name)),
-            origin.guild.as_deref().and_then(|name| self.guilds.find(name)),
-            origin.peer.as_ref().and_then(|peer| self.peers.find(peer)),
+            self.channels.find(Some(origin.channel.as_str())),
+            self.accounts.find(origin.account.as_deref()),
+            self.teams.find(origin.team.as_deref()),
+            self.guilds.find(origin.guild.as_deref()),
+            self.peers.find(origin.peer.as_ref()),
         ];
         let present = Mask::of(&known);
         self.masks.iter().filter(|mask| mask.is_within(present)).find_map(|&mask| {
-            let fields = std::array::from_fn(|field| known[field].filter(|_| mask.holds(field)));
+            let fields = std::array::from_fn(|field| if mask.holds(field) { known[field] } else { 0 });
             self.bindings.get(&fields).map(|&position| (position, mask.tier()))
         })
     }

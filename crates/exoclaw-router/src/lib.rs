@@ -24,6 +24,6 @@ mod key;
 mod router;
 
 pub use binding::{Binding, Tier};
-pub use build::{BuildError, Known};
+pub use build::{BuildError, Known, MAX_BINDINGS};
 pub use key::{origin_of, session_key};
 pub use router::{ResolveError, Route, Router};

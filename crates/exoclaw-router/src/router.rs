@@ -64,7 +64,7 @@ impl Router {
     /// When the origin is not valid, as [`Origin::validate`] says.
     pub fn route(&self, origin: &Origin) -> Result<Route, IdError> {
         let (agent, matched) = match self.index.find(origin) {
-            Some((position, tier)) => (&self.bindings[position].agent, tier),
+            Some((position, tier)) => (&self.bindings[position as usize].agent, tier),
             None => (&self.default, Tier::Default),
         };
         Ok(Route { agent: agent.clone(), session: session_key(agent, origin)?, matched })

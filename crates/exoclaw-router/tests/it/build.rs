@@ -79,3 +79,9 @@ fn bindings_read_as_the_config_writes_them() {
     assert_eq!(read, expected);
     assert!(toml::from_str::<Binding>("agent = 'support'\nchanel = 'slack'").is_err());
 }
+
+#[test]
+fn bindings_have_a_bound() {
+    let one_too_many = vec![slack("a", "1"); exoclaw_router::MAX_BINDINGS as usize + 1];
+    assert_eq!(Router::new(agents(), agent("main"), one_too_many).unwrap_err(), BuildError::TooMany);
+}
