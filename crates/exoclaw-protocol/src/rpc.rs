@@ -4,7 +4,7 @@ use jsonrpsee_types::{ErrorObjectOwned, TwoPointZero};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Number, Value, value::RawValue};
 
-use crate::{ErrorCode, Method, RpcError, SessionEvent, limits};
+use crate::{ErrorCode, Method, RpcError, SessionEvent, SessionKey, limits};
 
 /// Names a request; its response carries the same id (section 4).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -152,6 +152,17 @@ impl Response {
 /// Name of the notification that carries a [`SessionEvent`].
 pub const SESSION_EVENT: &str = "session.event";
 
+/// Name of the notification that a socket gets no more events of a session: it watches [`limits::SUBSCRIPTIONS`] others,
+/// and this one was quiet for the longest time.
+pub const SESSION_UNSUBSCRIBED: &str = "session.unsubscribed";
+
+/// Parameters of [`SESSION_UNSUBSCRIBED`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionUnsubscribed {
+    /// The session.
+    pub session: SessionKey,
+}
+
 /// What a client gets from the daemon.
 #[derive(Debug)]
 pub enum FromServer {
@@ -159,6 +170,8 @@ pub enum FromServer {
     Response(Response),
     /// An event.
     Event(Box<SessionEvent>),
+    /// No more events of a session.
+    Unsubscribed(SessionUnsubscribed),
     /// A notification that this version does not know; to be passed over.
     Unknown,
 }
@@ -184,6 +197,7 @@ pub fn parse_from_server(text: &str) -> Result<FromServer, serde_json::Error> {
     let members: Members<'_> = serde_json::from_str(text)?;
     match (members.method.as_deref(), members.params) {
         (Some(SESSION_EVENT), Some(params)) => Ok(FromServer::Event(Box::new(serde_json::from_str(params.get())?))),
+        (Some(SESSION_UNSUBSCRIBED), Some(params)) => Ok(FromServer::Unsubscribed(serde_json::from_str(params.get())?)),
         (Some(_), _) => Ok(FromServer::Unknown),
         (None, _) => Ok(FromServer::Response(Response {
             jsonrpc: TwoPointZero,
@@ -209,6 +223,14 @@ struct Outgoing<'a, T> {
 /// When the parameters can't be written as JSON.
 pub fn request<M: Method>(id: u64, params: &M) -> Result<String, serde_json::Error> {
     serde_json::to_string(&Outgoing { jsonrpc: TwoPointZero, id: Some(id), method: M::NAME, params })
+}
+
+/// The text of the notification that a socket gets no more events of a session.
+///
+/// # Errors
+/// When the parameters can't be written as JSON.
+pub fn unsubscribed(params: &SessionUnsubscribed) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&Outgoing { jsonrpc: TwoPointZero, id: None, method: SESSION_UNSUBSCRIBED, params })
 }
 
 /// The text of the notification of one event.
