@@ -1,0 +1,65 @@
+//! Where the daemon is, and how patient the client is.
+
+use std::time::Duration;
+
+use exoclaw_protocol::Secret;
+
+/// Where the daemon is, and what it is shown.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Such as `ws://127.0.0.1:7200/ws`.
+    pub url: String,
+    /// The gateway's token. Without it a browser is known by its login cookie.
+    pub token: Option<Secret>,
+}
+
+impl Endpoint {
+    /// A daemon that is shown no token.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), token: None }
+    }
+
+    /// The same daemon, shown this token.
+    #[must_use]
+    pub fn with_token(mut self, token: Secret) -> Self {
+        self.token = Some(token);
+        self
+    }
+}
+
+/// How patient a client is.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Connect again when the connection breaks or can't be made. Without it the first failure closes the client.
+    pub reconnect: bool,
+    /// The longest that one attempt to connect may take, greeting included.
+    pub connect_timeout: Duration,
+    /// The longest that a request may wait for its answer, over reconnects too.
+    pub request_timeout: Duration,
+    /// The pause before the second attempt; doubles with each failure, and half of each is chance.
+    pub backoff_first: Duration,
+    /// The longest pause.
+    pub backoff_max: Duration,
+    /// With nothing heard for so long, the daemon is asked whether it is still there; after as long again it is not.
+    pub idle: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            reconnect: true,
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(30),
+            backoff_first: Duration::from_millis(250),
+            backoff_max: Duration::from_secs(8),
+            idle: Duration::from_secs(25),
+        }
+    }
+}
+
+impl Options {
+    /// For a command that is done after a few requests: a connection that can't be made or breaks is not made again.
+    pub fn once() -> Self {
+        Self { reconnect: false, ..Self::default() }
+    }
+}
