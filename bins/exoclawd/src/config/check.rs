@@ -1,0 +1,130 @@
+//! What the types can't say: names that must be known, unique or well-formed.
+
+use std::{collections::BTreeSet, net::IpAddr, str::FromStr};
+
+use reqwest::Url;
+
+use super::{Config, ConfigError, ConfigFile, ProviderKind};
+use crate::nearest;
+
+/// Checks a config and gives each binding its place.
+pub(super) fn check(
+    config: &mut Config,
+    file: Option<&ConfigFile>,
+    notices: &mut Vec<String>,
+) -> Result<(), ConfigError> {
+    let check = Check { config, file };
+    check.providers(notices)?;
+    check.agents()?;
+    check.plugins()?;
+    for (index, binding) in config.bindings.iter_mut().enumerate() {
+        binding.place = file.map(|file| file.place(&["bindings", &index.to_string()]));
+    }
+    Ok(())
+}
+
+struct Check<'a> {
+    config: &'a Config,
+    file: Option<&'a ConfigFile>,
+}
+
+impl Check<'_> {
+    fn error(&self, path: &[&str], message: String, hint: impl Into<Option<String>>) -> ConfigError {
+        ConfigError::value(self.file, path, message, hint.into())
+    }
+
+    fn providers(&self, notices: &mut Vec<String>) -> Result<(), ConfigError> {
+        for (name, provider) in &self.config.providers {
+            let path = ["providers", name.as_str()];
+            let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+            if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+                let message = format!("provider name {name:?}: want 1 to 64 of a-z, 0-9, '-' and '_'");
+                return Err(self.error(&path, message, None));
+            }
+            let Some(base_url) = &provider.base_url else { continue };
+            let path = ["providers", name.as_str(), "base_url"];
+            if provider.kind == ProviderKind::Demo {
+                return Err(self.error(
+                    &path,
+                    "the demo model has no address".to_owned(),
+                    "take base_url out".to_owned(),
+                ));
+            }
+            let url =
+                Url::from_str(base_url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+            let Some(url) = url else {
+                let hint = "such as \"http://127.0.0.1:11434/v1\"".to_owned();
+                return Err(self.error(&path, format!("base_url {base_url:?} is no http or https address"), hint));
+            };
+            if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+                let message = "base_url may hold neither a password nor a query".to_owned();
+                return Err(self.error(&path, message, None));
+            }
+            if url.scheme() == "http" && !is_local(&url) {
+                notices
+                    .push(format!("provider {name} is asked over plain http: key and messages can be read on the way"));
+            }
+        }
+        Ok(())
+    }
+
+    fn agents(&self) -> Result<(), ConfigError> {
+        let mut seen = BTreeSet::new();
+        let mut default = None;
+        for (index, agent) in self.config.agents.iter().enumerate() {
+            let index = index.to_string();
+            let path = |key| ["agents", index.as_str(), key];
+            let id = &agent.id;
+            if !seen.insert(id) {
+                return Err(self.error(&path("id"), format!("there are two agents with the id {id}"), None));
+            }
+            if let (true, Some(first)) = (agent.default, default) {
+                return Err(self.error(&path("default"), format!("{first} and {id} can't both be the default"), None));
+            }
+            default = default.or(agent.default.then_some(id));
+            if !self.config.providers.contains_key(&agent.provider) {
+                let message = format!("agent {id} wants the provider {:?}, which is not in the config", agent.provider);
+                let names = self.config.providers.keys().map(String::as_str);
+                return Err(self.error(&path("provider"), message, nearest::hint(&agent.provider, "providers", names)));
+            }
+            if agent.model.trim().is_empty() {
+                return Err(self.error(&path("model"), format!("agent {id} has no model"), None));
+            }
+            if agent.max_tokens == Some(0) {
+                return Err(self.error(&path("max_tokens"), "max_tokens must be at least 1".to_owned(), None));
+            }
+            for tool in &agent.tools {
+                let plugin = tool.split_once('.').map_or(tool.as_str(), |(plugin, _)| plugin);
+                let names = self.config.plugins.iter().map(|plugin| plugin.name.as_str());
+                if !names.clone().any(|name| name == plugin) {
+                    let message = format!("agent {id} wants the tool {tool:?}, but there is no plugin {plugin:?}");
+                    return Err(self.error(&path("tools"), message, nearest::hint(plugin, "plugins", names)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn plugins(&self) -> Result<(), ConfigError> {
+        let mut seen = BTreeSet::new();
+        for (index, plugin) in self.config.plugins.iter().enumerate() {
+            let index = index.to_string();
+            let path = |key| ["plugins", index.as_str(), key];
+            if !seen.insert(&plugin.name) {
+                return Err(self.error(&path("name"), format!("there are two plugins named {}", plugin.name), None));
+            }
+            let digest = plugin.sha256.as_deref();
+            if digest.is_some_and(|hex| hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+                let hint = "`exoclawd plugin add` writes it".to_owned();
+                return Err(self.error(&path("sha256"), "sha256 wants 64 hexadecimal digits".to_owned(), hint));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is sent there stays on this machine.
+fn is_local(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || IpAddr::from_str(host).is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,137 @@
+//! What can stand in the config. `specs/config.md` describes it for operators.
+
+use std::collections::BTreeMap;
+
+use exoclaw_protocol::{AgentId, PluginName};
+use serde::Deserialize;
+
+/// The whole config.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `[gateway]`.
+    pub gateway: GatewayConfig,
+    /// `[providers.NAME]`.
+    #[serde(default)]
+    pub providers: BTreeMap<String, ProviderConfig>,
+    /// `[[agents]]`.
+    #[serde(default)]
+    pub agents: Vec<AgentConfig>,
+    /// `[[plugins]]`.
+    #[serde(default)]
+    pub plugins: Vec<PluginConfig>,
+    /// `[[bindings]]`.
+    #[serde(default)]
+    pub bindings: Vec<BindingConfig>,
+}
+
+impl Config {
+    /// The agent that takes what no binding claims.
+    pub fn default_agent(&self) -> Option<&AgentConfig> {
+        self.agents.iter().find(|agent| agent.default).or(self.agents.first())
+    }
+}
+
+/// Where the daemon listens.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// Address to listen on.
+    pub bind: std::net::IpAddr,
+    /// Port to listen on; 0 takes a free one.
+    pub port: u16,
+}
+
+/// Which dialect a provider speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProviderKind {
+    /// Chat Completions, also of compatible servers.
+    OpenAi,
+    /// Messages.
+    Anthropic,
+    /// The built-in deterministic model.
+    Demo,
+}
+
+impl ProviderKind {
+    /// The name in the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Demo => "demo",
+        }
+    }
+}
+
+/// Who serves models.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderConfig {
+    /// Which dialect it speaks.
+    pub kind: ProviderKind,
+    /// Where it is; without, the vendor's own address.
+    pub base_url: Option<String>,
+}
+
+/// Who is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentConfig {
+    /// Its id.
+    pub id: AgentId,
+    /// Name of its provider.
+    pub provider: String,
+    /// The provider's name of the model.
+    pub model: String,
+    /// What the model is told to be.
+    pub system_prompt: Option<String>,
+    /// Tokens that the model may write in one step.
+    pub max_tokens: Option<u32>,
+    /// `plugin` for all of its tools, or `plugin.tool`.
+    #[serde(default)]
+    pub tools: Vec<String>,
+    /// Takes what no binding claims.
+    #[serde(default)]
+    pub default: bool,
+}
+
+/// A plugin, what it may do and how much it may use.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginConfig {
+    /// Its name, as in its manifest.
+    pub name: PluginName,
+    /// The component: absolute, from `~/`, or beside the config.
+    pub path: String,
+    /// SHA-256 of the component in hexadecimal; another component is refused.
+    pub sha256: Option<String>,
+    /// What it may do; by default nothing.
+    #[serde(default)]
+    pub grants: BTreeMap<String, figment::value::Value>,
+    /// How much it may use.
+    #[serde(default)]
+    pub limits: BTreeMap<String, figment::value::Value>,
+}
+
+/// Sends what comes from somewhere to an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BindingConfig {
+    /// The agent.
+    pub agent: AgentId,
+    /// The platform.
+    pub channel: Option<String>,
+    /// The account on it.
+    pub account: Option<String>,
+    /// `dm:ID`, `group:ID` or `channel:ID`.
+    pub peer: Option<exoclaw_protocol::Peer>,
+    /// The server or community.
+    pub guild: Option<String>,
+    /// The workspace.
+    pub team: Option<String>,
+    /// File and line, for errors. Not a key of the config.
+    #[serde(skip)]
+    pub place: Option<String>,
+}
