@@ -147,3 +147,14 @@ impl RpcError {
         }
     }
 }
+
+/// The text of an error that may quote what a peer sent: its start, so that no answer is as long as the nonsense it answers.
+pub(crate) fn brief(error: &serde_json::Error) -> String {
+    const CHARS: usize = 256;
+    let mut text = error.to_string();
+    if let Some((end, _)) = text.char_indices().nth(CHARS) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}

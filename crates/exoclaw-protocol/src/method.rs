@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::{ErrorCode, RpcError, params::*};
+use crate::{ErrorCode, RpcError, error::brief, params::*};
 
 /// What a credential allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -108,11 +108,12 @@ methods! {
 
 fn read<T: DeserializeOwned>(method: &str, params: Option<&RawValue>) -> Result<T, RpcError> {
     let text = match params.map(RawValue::get) {
-        None | Some("[]") => "{}",
+        None => "{}",
+        Some(text) if serde_json::from_str::<[(); 0]>(text).is_ok() => "{}",
         Some(text) if text.starts_with('[') => {
             return Err(RpcError::invalid_params(format!("{method} takes its parameters by name, in an object")));
         }
         Some(text) => text,
     };
-    serde_json::from_str(text).map_err(|error| RpcError::invalid_params(format!("{method}: {error}")))
+    serde_json::from_str(text).map_err(|error| RpcError::invalid_params(format!("{method}: {}", brief(&error))))
 }

@@ -104,7 +104,9 @@ impl ChatSendParams {
     ///
     /// # Errors
     /// `invalid_params` when both or neither of `text` and `content` are there, both of `session` and `origin`, the
-    /// message is empty, has too many blocks or blocks that a user can't send, or the origin is not valid.
+    /// message is empty, has blocks that a user can't send or an image that is none, or the origin is not valid;
+    /// `too_large` for too many blocks. A blank text beside others is left out: providers refuse it, and what is durable
+    /// goes to them with each later message.
     pub fn into_parts(self) -> Result<(Target, Message, Option<IdempotencyKey>), RpcError> {
         let target = match (self.session, self.origin) {
             (Some(_), Some(_)) => return Err(RpcError::invalid_params("give either session or origin, not both")),
@@ -115,24 +117,43 @@ impl ChatSendParams {
             (Some(session), None) => Target::Session(session),
             (None, None) => Target::Session(SessionRef::Name("main".to_owned())),
         };
-        let content = match (self.text, self.content) {
+        let mut content = match (self.text, self.content) {
             (Some(text), None) => vec![Block::Text { text }],
             (None, Some(content)) => content,
             _ => return Err(RpcError::invalid_params("give either text or content")),
         };
         if content.len() > limits::CONTENT_BLOCKS {
-            return Err(RpcError::new(ErrorCode::TooLarge, "content has too many blocks: 64 at most"));
+            let message = format!("content has too many blocks: {} at most", limits::CONTENT_BLOCKS);
+            return Err(RpcError::new(ErrorCode::TooLarge, message));
         }
-        let sendable = |block: &Block| matches!(block, Block::Text { .. } | Block::Image { .. });
-        if !content.iter().all(sendable) {
-            return Err(RpcError::invalid_params("content takes blocks of type text and image only"));
+        for block in &content {
+            match block {
+                Block::Text { .. } => {}
+                Block::Image { media_type, data } if is_image(media_type) && is_base64(data) => {}
+                Block::Image { .. } => {
+                    return Err(RpcError::invalid_params("an image has a mediaType of image/… and its data in base64"));
+                }
+                _ => return Err(RpcError::invalid_params("content takes blocks of type text and image only")),
+            }
         }
-        let blank = |block: &Block| block.as_text().is_some_and(|text| text.trim().is_empty());
-        if content.iter().all(blank) {
+        content.retain(|block| block.as_text().is_none_or(|text| !text.trim().is_empty()));
+        if content.is_empty() {
             return Err(RpcError::invalid_params("the message is empty"));
         }
         Ok((target, Message { role: Role::User, content }, self.idempotency_key))
     }
+}
+
+fn is_image(media_type: &str) -> bool {
+    let subtype = media_type.strip_prefix("image/").unwrap_or_default();
+    !subtype.is_empty() && subtype.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-'))
+}
+
+/// Standard base64 with padding (RFC 4648, section 4) of at least one byte.
+fn is_base64(data: &str) -> bool {
+    let text = data.strip_suffix("==").or_else(|| data.strip_suffix('=')).unwrap_or(data);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+    !text.is_empty() && data.len().is_multiple_of(4) && text.bytes().all(plain)
 }
 
 /// What became of a sent message.

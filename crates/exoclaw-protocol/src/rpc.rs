@@ -1,10 +1,14 @@
 //! JSON-RPC 2.0 as its specification says: requests, notifications, batches, responses.
 
 use jsonrpsee_types::{ErrorObjectOwned, TwoPointZero};
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Number, Value, value::RawValue};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, IgnoredAny, SeqAccess, Visitor},
+    ser::Error as _,
+};
+use serde_json::value::RawValue;
 
-use crate::{ErrorCode, Method, RpcError, SessionEvent, SessionKey, limits};
+use crate::{ErrorCode, Method, RpcError, SessionEvent, SessionKey, error::brief, limits};
 
 /// Names a request; its response carries the same id (section 4).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -12,19 +16,48 @@ use crate::{ErrorCode, Method, RpcError, SessionEvent, SessionKey, limits};
 pub enum Id {
     /// Null: allowed, discouraged by the specification, and used for errors before the id is known.
     Null,
-    /// A number, as it was written.
+    /// A number.
     Number(Number),
     /// A string.
     Text(String),
 }
 
+/// A number exactly as it was written, so that `1.0`, `-0` and what no double can hold go back unchanged.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Number(Box<str>);
+
+impl Number {
+    /// Its value, where it is written as a whole number that fits.
+    pub fn as_u64(&self) -> Option<u64> {
+        self.0.parse().ok()
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<u64> for Number {
+    fn from(number: u64) -> Self {
+        Self(number.to_string().into())
+    }
+}
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.0).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::Null => Ok(Self::Null),
-            Value::Number(number) => Ok(Self::Number(number)),
-            Value::String(text) => Ok(Self::Text(text)),
-            _ => Err(serde::de::Error::custom("id must be a string, a number or null")),
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        match raw.get().as_bytes() {
+            [b'n', ..] => Ok(Self::Null),
+            [b'-' | b'0'..=b'9', ..] => Ok(Self::Number(Number(raw.get().into()))),
+            [b'"', ..] => serde_json::from_str(raw.get()).map(Self::Text).map_err(D::Error::custom),
+            _ => Err(D::Error::custom("id must be a string, a number or null")),
         }
     }
 }
@@ -61,12 +94,41 @@ pub fn parse(text: &[u8]) -> Incoming {
     if !raw.get().starts_with('[') {
         return Incoming::One(parse_one(raw));
     }
-    let invalid = |message: &str| Incoming::One(Err(refuse(Id::Null, ErrorCode::InvalidRequest, message.to_owned())));
-    match serde_json::from_str::<Vec<&RawValue>>(raw.get()) {
-        Ok(batch) if batch.is_empty() => invalid("the batch is empty"),
-        Ok(batch) if batch.len() > limits::BATCH_REQUESTS => invalid("the batch has more than 64 requests"),
-        Ok(batch) => Incoming::Batch(batch.into_iter().map(parse_one).collect()),
+    let invalid = |message: String| Incoming::One(Err(refuse(Id::Null, ErrorCode::InvalidRequest, message)));
+    match serde_json::from_str::<Batch<'_>>(raw.get()) {
+        Ok(Batch(batch)) if batch.is_empty() => invalid("the batch is empty".to_owned()),
+        Ok(Batch(batch)) if batch.len() > limits::BATCH_REQUESTS => {
+            invalid(format!("the batch has more than {} requests", limits::BATCH_REQUESTS))
+        }
+        Ok(Batch(batch)) => Incoming::Batch(batch.into_iter().map(parse_one).collect()),
         Err(error) => Incoming::One(Err(refuse(Id::Null, ErrorCode::ParseError, format!("no JSON: {error}")))),
+    }
+}
+
+/// The requests of a batch, and one more than allowed where there are too many: a flood is not kept.
+struct Batch<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Batch<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Requests;
+        impl<'de> Visitor<'de> for Requests {
+            type Value = Vec<&'de RawValue>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a batch")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut kept = Vec::new();
+                while kept.len() <= limits::BATCH_REQUESTS {
+                    match seq.next_element()? {
+                        Some(raw) => kept.push(raw),
+                        None => return Ok(kept),
+                    }
+                }
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(kept)
+            }
+        }
+        deserializer.deserialize_seq(Requests).map(Batch)
     }
 }
 
@@ -83,13 +145,17 @@ struct Members<'a> {
     params: Option<&'a RawValue>,
 }
 
-fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 fn parse_one(raw: &RawValue) -> Result<Request, Response> {
-    let members: Members<'_> = serde_json::from_str(raw.get())
-        .map_err(|error| refuse(Id::Null, ErrorCode::InvalidRequest, format!("no request: {error}")))?;
+    let no_request = |why: &str| refuse(Id::Null, ErrorCode::InvalidRequest, format!("no request: {why}"));
+    // serde would take an array of the members as well.
+    if !raw.get().starts_with('{') {
+        return Err(no_request("want an object"));
+    }
+    let members: Members<'_> = serde_json::from_str(raw.get()).map_err(|error| no_request(&brief(&error)))?;
     let id = members.id.map(|raw| serde_json::from_str::<Id>(raw.get())).transpose();
     let known = id.as_ref().ok().cloned().flatten().unwrap_or(Id::Null);
     let invalid = |message: &str| refuse(known.clone(), ErrorCode::InvalidRequest, message.to_owned());
@@ -142,8 +208,8 @@ impl Response {
     /// The error that the response carries.
     pub fn outcome(&self) -> Result<&RawValue, RpcError> {
         match (&self.result, &self.error) {
-            (Some(result), _) => Ok(result),
-            (None, Some(error)) => Err(RpcError::from_object(error)),
+            (_, Some(error)) => Err(RpcError::from_object(error)),
+            (Some(result), None) => Ok(result),
             (None, None) => Err(RpcError::new(ErrorCode::Internal, "the response is empty")),
         }
     }
@@ -189,7 +255,8 @@ pub fn parse_from_server(text: &str) -> Result<FromServer, serde_json::Error> {
         params: Option<&'a RawValue>,
         #[serde(default)]
         id: Option<Id>,
-        #[serde(default)]
+        // Null is a result too.
+        #[serde(default, deserialize_with = "present")]
         result: Option<Box<RawValue>>,
         #[serde(default)]
         error: Option<ErrorObjectOwned>,

@@ -1,0 +1,68 @@
+use exoclaw_protocol::{Call, ErrorCode, Scope};
+use serde_json::value::RawValue;
+
+fn raw(text: &str) -> Box<RawValue> {
+    RawValue::from_string(text.to_owned()).unwrap()
+}
+
+#[test]
+fn the_method_table() {
+    let table: Vec<String> = Call::METHODS.iter().map(|info| format!("{}: {:?}", info.name, info.scope)).collect();
+    insta::assert_snapshot!(table.join("\n"));
+}
+
+#[test]
+fn scopes_cover_those_below() {
+    use Scope::{Admin, Chat, Read};
+    let covered = [Read, Chat, Admin].map(|held| [Read, Chat, Admin].map(|needed| held.covers(needed)));
+    assert_eq!(covered, [[true, false, false], [true, true, false], [true, true, true]]);
+}
+
+#[test]
+fn each_method_is_read_by_its_name() {
+    for info in Call::METHODS {
+        let params = match info.name {
+            "chat.send" => r#"{"text":"hi"}"#,
+            "chat.abort" | "chat.history" | "session.subscribe" => r#"{"session":"main"}"#,
+            _ => "{}",
+        };
+        let call = Call::parse(info.name, Some(&raw(params))).unwrap();
+        assert_eq!((call.method(), call.scope()), (info.name, info.scope));
+    }
+}
+
+#[test]
+fn absent_and_empty_parameters_are_the_same() {
+    let expected = Call::parse("ping", None).unwrap();
+    for empty in ["{}", "{ }", "[]", "[ ]"] {
+        assert_eq!(Call::parse("ping", Some(&raw(empty))).unwrap(), expected);
+    }
+    assert_eq!(Call::parse("chat.abort", None).unwrap_err().code, ErrorCode::InvalidParams);
+}
+
+#[track_caller]
+fn refused(method: &str, params: &str, code: ErrorCode, part: &str) {
+    let error = Call::parse(method, Some(&raw(params))).unwrap_err();
+    assert_eq!(error.code, code);
+    assert!(error.message.contains(part), "{}", error.message);
+}
+
+#[test]
+fn refusals_name_the_field() {
+    use ErrorCode::{InvalidParams, MethodNotFound};
+    refused("chat.sned", "{}", MethodNotFound, "chat.sned");
+    refused("ping", "[1]", InvalidParams, "by name");
+    refused("chat.send", r#"{"txt":"hi"}"#, InvalidParams, "unknown field `txt`");
+    refused("chat.send", r#"{"text":"a","text":"b"}"#, InvalidParams, "duplicate field `text`");
+    refused("chat.send", r#"{"text":7}"#, InvalidParams, "expected a string");
+    refused("chat.history", r#"{"session":"main","limit":-1}"#, InvalidParams, "expected u32");
+    refused("chat.history", r#"{"session":"main","limit":1e99}"#, InvalidParams, "expected u32");
+    refused("chat.history", r#"{"session":"agent:X:main"}"#, InvalidParams, "agent id \"X\"");
+    refused("chat.send", r#"{"text":"hi","idempotencyKey":""}"#, InvalidParams, "idempotency key");
+    refused(
+        "chat.send",
+        r#"{"text":"hi","origin":{"channel":"a","chanel":"b"}}"#,
+        InvalidParams,
+        "unknown field `chanel`",
+    );
+}
