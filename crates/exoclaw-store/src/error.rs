@@ -1,6 +1,6 @@
 //! How storing can fail.
 
-use exoclaw_protocol::IdempotencyKey;
+use exoclaw_protocol::{IdempotencyKey, RunId};
 
 /// What lies beneath: the backend's own error, for the log.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -12,6 +12,20 @@ pub enum AppendError {
     /// The session has accepted a message under this key before.
     #[error("the key {0} was used before in this session")]
     DuplicateKey(IdempotencyKey),
+    /// The session has accepted this run before.
+    #[error("the run {0} was accepted before in this session")]
+    DuplicateRun(RunId),
+    /// There is nothing to append.
+    #[error("no record to append")]
+    Empty,
+    /// A record is larger than any backend takes.
+    #[error("a record of {bytes} bytes; at most {max} are kept")]
+    TooLarge {
+        /// Its bytes as JSON.
+        bytes: usize,
+        /// Bytes that are allowed.
+        max: usize,
+    },
     /// The store takes no writes.
     #[error("the store is read-only: {reason}")]
     ReadOnly {
@@ -21,7 +35,7 @@ pub enum AppendError {
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
-    /// Too many writes are waiting.
+    /// Too many writes are waiting, or another program holds the database; try again later.
     #[error("too many writes are waiting for the disk")]
     Busy,
     /// Writing failed; nothing of it counts as durable.
@@ -70,4 +84,10 @@ pub enum KvError {
     /// The store is closed, busy, or failed.
     #[error("use the key-value store")]
     Failed(#[source] Cause),
+}
+
+impl From<ReadError> for KvError {
+    fn from(error: ReadError) -> Self {
+        Self::Failed(error.into())
+    }
 }

@@ -9,14 +9,14 @@ use crate::{AppendError, Entry, KvError, ReadError, Record, RunOutcome};
 
 /// Durable state: journals of sessions, and what plugins keep.
 ///
-/// A write is durable when its future resolves, and only then. A future that is dropped may or may not have taken effect.
-/// No method blocks the calling thread on the disk.
+/// A future does nothing before it is first polled. A write is durable when its future resolves, and only then. A future
+/// that is dropped halfway may or may not have taken effect. No method blocks the calling thread on the disk.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Appends records to a session's journal, all or none, in order.
     ///
     /// # Errors
-    /// [`AppendError::DuplicateKey`] when an accepted message carries a key that the session has seen; the journal is then
-    /// unchanged. After any other error the backend takes no more writes until it is known to be sound.
+    /// [`AppendError::DuplicateKey`] when an accepted message carries a key that the session has seen. After
+    /// [`AppendError::Failed`] alone it is unknown whether the records were kept; any other error leaves the journal as it was.
     fn append(
         &self,
         session: &SessionKey,
@@ -35,7 +35,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         page: Page,
     ) -> BoxFuture<'static, Result<Vec<Entry>, ReadError>>;
 
-    /// The most recently used sessions first.
+    /// The sessions that were appended to last, the latest first.
     fn sessions(&self, limit: u32) -> BoxFuture<'static, Result<Vec<SessionSummary>, ReadError>>;
 
     /// One session, if it has any record.
@@ -44,7 +44,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// How many sessions there are.
     fn session_count(&self) -> BoxFuture<'static, Result<u64, ReadError>>;
 
-    /// Runs that were accepted and have not ended, in the order of acceptance within each session.
+    /// Runs that were accepted and have not ended, in the order of acceptance.
     fn open_runs(&self) -> BoxFuture<'static, Result<Vec<OpenRun>, ReadError>>;
 
     /// What was accepted under a key.
@@ -70,7 +70,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Why no write is taken at present, if so.
     fn read_only(&self) -> Option<String>;
 
-    /// Waits for writes that are under way and releases the files. Further writes are refused.
+    /// Waits for writes that are under way and releases the files. Whatever is asked later is refused.
     fn close(&self) -> BoxFuture<'static, ()>;
 }
 

@@ -1,0 +1,88 @@
+//! Things to store.
+
+use exoclaw_protocol::{Block, Effect, ErrorCode, Message, Metering, Role, SessionKey, StopReason, ToolOutput, Usage};
+
+use crate::{KvScope, Page, Record, RunOutcome};
+
+/// A page without bounds that a test would meet.
+pub const ALL: Page = Page { entries: 10_000, bytes: 1 << 30 };
+
+/// A session of the agent `main`.
+pub fn session(name: &str) -> SessionKey {
+    format!("agent:main:{name}").parse().unwrap()
+}
+
+/// An accepted message without a key.
+pub fn accepted(run: &str) -> Record {
+    Record::Accepted { run_id: run.parse().unwrap(), message: Message::user(run), key: None, digest: run.into() }
+}
+
+/// An accepted message under a key.
+pub fn keyed(run: &str, key: &str) -> Record {
+    Record::Accepted {
+        run_id: run.parse().unwrap(),
+        message: Message::user(run),
+        key: Some(key.parse().unwrap()),
+        digest: format!("digest of {run}"),
+    }
+}
+
+/// The end of a run.
+pub fn ended(run: &str, outcome: RunOutcome) -> Record {
+    Record::RunEnded { run_id: run.parse().unwrap(), outcome }
+}
+
+/// One record of each kind, all of one run, in the order of a run.
+pub fn one_of_each(run: &str) -> Vec<Record> {
+    let run_id = || run.parse().unwrap();
+    let call_id = || "call_1".parse().unwrap();
+    let image = Block::Image { media_type: "image/png".into(), data: "iVBORw0KGgo=".into() };
+    let message = Message { role: Role::User, content: vec![Block::text("žluťoučký 🐎 \"\\\n\u{0}"), image] };
+    let call = Block::ToolCall {
+        id: call_id(),
+        name: "notes__append".into(),
+        input: serde_json::json!({"n": 1.5, "t": null}),
+    };
+    let thinking = Block::Thinking { text: "hm".into(), signature: Some("sig".into()) };
+    vec![
+        Record::Accepted {
+            run_id: run_id(),
+            message,
+            key: Some(format!("key of {run}").parse().unwrap()),
+            digest: "d".into(),
+        },
+        Record::RunStarted { run_id: run_id() },
+        Record::Step {
+            run_id: run_id(),
+            step: 0,
+            content: vec![thinking, Block::text(""), call],
+            stop_reason: StopReason::ToolUse,
+            usage: Usage::default(),
+        },
+        Record::Intent {
+            run_id: run_id(),
+            step: 0,
+            call_id: call_id(),
+            tool: "notes__append".into(),
+            digest: "0a".into(),
+            effect: Effect::Once,
+            key: "k".into(),
+        },
+        Record::ToolResult {
+            run_id: run_id(),
+            step: 0,
+            call_id: call_id(),
+            output: ToolOutput::text("done"),
+            metering: Metering { wall_us: u64::MAX, ..Metering::default() },
+        },
+        Record::RunEnded {
+            run_id: run_id(),
+            outcome: RunOutcome::Failed { code: ErrorCode::RateLimited, message: "later".into() },
+        },
+    ]
+}
+
+/// The values of a plugin for an agent.
+pub fn scope(plugin: &str, agent: &str) -> KvScope {
+    KvScope { plugin: plugin.parse().unwrap(), agent: agent.parse().unwrap() }
+}

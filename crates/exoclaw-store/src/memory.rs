@@ -1,0 +1,325 @@
+//! The reference: everything in memory, nothing durable.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use exoclaw_protocol::{IdempotencyKey, RunId, SessionKey};
+use futures::future::{BoxFuture, FutureExt};
+
+use crate::{
+    AppendError, Appended, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, RunOutcome,
+    SessionSummary, Store, encoded,
+};
+
+/// A store that forgets all when it is dropped and grows with what it holds: for tests, and for embedding without a disk.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    closed: bool,
+    /// Records and runs ever appended: orders sessions and runs among each other.
+    clock: u64,
+    sessions: BTreeMap<SessionKey, Session>,
+    values: BTreeMap<KvScope, BTreeMap<String, Vec<u8>>>,
+}
+
+#[derive(Debug, Default)]
+struct Session {
+    created_ms: u64,
+    updated_ms: u64,
+    touched: u64,
+    messages: u64,
+    /// The record of number `n` is at `n - 1`.
+    records: Vec<Stored>,
+    runs: Vec<Run>,
+}
+
+#[derive(Debug)]
+struct Stored {
+    at_ms: u64,
+    json: String,
+}
+
+#[derive(Debug)]
+struct Run {
+    run_id: RunId,
+    order: u64,
+    accepted_seq: u64,
+    digest: String,
+    key: Option<IdempotencyKey>,
+    outcome: Option<RunOutcome>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs `work` on the state when the future is polled.
+    fn with<T, E>(
+        &self,
+        work: impl FnOnce(&mut State) -> Result<T, E> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T, E>>
+    where
+        T: Send + 'static,
+        E: From<Closed> + Send + 'static,
+    {
+        let state = Arc::clone(&self.state);
+        async move {
+            let mut state = lock(&state);
+            if state.closed { Err(Closed.into()) } else { work(&mut state) }
+        }
+        .boxed()
+    }
+}
+
+/// Every change of the state is complete before the lock goes, so that a panic elsewhere leaves it sound.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Closed;
+
+impl From<Closed> for AppendError {
+    fn from(_: Closed) -> Self {
+        Self::Closed
+    }
+}
+
+impl From<Closed> for ReadError {
+    fn from(_: Closed) -> Self {
+        Self::Closed
+    }
+}
+
+impl From<Closed> for KvError {
+    fn from(_: Closed) -> Self {
+        Self::Failed(ReadError::Closed.into())
+    }
+}
+
+impl State {
+    fn append(&mut self, key: SessionKey, at_ms: u64, records: Vec<Record>) -> Result<Appended, AppendError> {
+        let records = encoded::encode(records)?;
+        let known: &[Run] = self.sessions.get(&key).map_or(&[], |session| &session.runs);
+        refuse_repeated(known, records.iter().map(|encoded| &encoded.record))?;
+
+        let session = self.sessions.entry(key).or_insert_with(|| Session { created_ms: at_ms, ..Session::default() });
+        let first = session.last_seq() + 1;
+        for encoded in records {
+            self.clock += 1;
+            session.records.push(Stored { at_ms, json: encoded.json });
+            session.fold(encoded.record, self.clock);
+        }
+        session.updated_ms = at_ms;
+        session.touched = self.clock;
+        Ok(Appended { first, last: session.last_seq() })
+    }
+}
+
+fn refuse_repeated<'a>(known: &[Run], records: impl Iterator<Item = &'a Record>) -> Result<(), AppendError> {
+    let mut runs: Vec<&RunId> = known.iter().map(|run| &run.run_id).collect();
+    let mut keys: Vec<&IdempotencyKey> = known.iter().filter_map(|run| run.key.as_ref()).collect();
+    for record in records {
+        let Record::Accepted { run_id, key, .. } = record else { continue };
+        if let Some(key) = key {
+            if keys.contains(&key) {
+                return Err(AppendError::DuplicateKey(key.clone()));
+            }
+            keys.push(key);
+        }
+        if runs.contains(&run_id) {
+            return Err(AppendError::DuplicateRun(run_id.clone()));
+        }
+        runs.push(run_id);
+    }
+    Ok(())
+}
+
+impl Session {
+    fn last_seq(&self) -> u64 {
+        self.records.len() as u64
+    }
+
+    fn fold(&mut self, record: Record, order: u64) {
+        match record {
+            Record::Accepted { run_id, key, digest, .. } => {
+                self.messages += 1;
+                let accepted_seq = self.last_seq();
+                self.runs.push(Run { run_id, order, accepted_seq, digest, key, outcome: None });
+            }
+            Record::RunEnded { run_id, outcome } => {
+                let open = self.runs.iter_mut().find(|run| run.run_id == run_id && run.outcome.is_none());
+                if let Some(run) = open {
+                    run.outcome = Some(outcome);
+                }
+            }
+            Record::RunStarted { .. } | Record::Step { .. } | Record::Intent { .. } | Record::ToolResult { .. } => {}
+        }
+    }
+
+    fn summary(&self, key: &SessionKey) -> SessionSummary {
+        SessionSummary {
+            session: key.clone(),
+            created_ms: self.created_ms,
+            updated_ms: self.updated_ms,
+            last_seq: self.last_seq(),
+            messages: self.messages,
+        }
+    }
+
+    /// The records of these numbers, up to the page's bounds.
+    fn page(&self, key: &SessionKey, numbers: impl Iterator<Item = u64>, page: Page) -> Result<Vec<Entry>, ReadError> {
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        for seq in numbers.take(page.entries.max(1) as usize) {
+            let Some(stored) = usize::try_from(seq - 1).ok().and_then(|index| self.records.get(index)) else { break };
+            bytes += stored.json.len() as u64;
+            if bytes > page.bytes && !entries.is_empty() {
+                break;
+            }
+            let record = encoded::decode(key.as_str(), seq, stored.json.as_bytes())?;
+            entries.push(Entry { seq, at_ms: stored.at_ms, record });
+        }
+        Ok(entries)
+    }
+}
+
+impl Store for MemoryStore {
+    fn append(
+        &self,
+        session: &SessionKey,
+        at_ms: u64,
+        records: Vec<Record>,
+    ) -> BoxFuture<'static, Result<Appended, AppendError>> {
+        let session = session.clone();
+        self.with(move |state| state.append(session, at_ms, records))
+    }
+
+    fn read(&self, session: &SessionKey, after: u64, page: Page) -> BoxFuture<'static, Result<Vec<Entry>, ReadError>> {
+        let key = session.clone();
+        self.with(move |state| match state.sessions.get(&key) {
+            Some(session) => session.page(&key, after.saturating_add(1)..=session.last_seq(), page),
+            None => Ok(Vec::new()),
+        })
+    }
+
+    fn tail(
+        &self,
+        session: &SessionKey,
+        before: Option<u64>,
+        page: Page,
+    ) -> BoxFuture<'static, Result<Vec<Entry>, ReadError>> {
+        let key = session.clone();
+        self.with(move |state| {
+            let Some(session) = state.sessions.get(&key) else { return Ok(Vec::new()) };
+            let end = before.unwrap_or(u64::MAX).min(session.last_seq() + 1);
+            let mut entries = session.page(&key, (1..end).rev(), page)?;
+            entries.reverse();
+            Ok(entries)
+        })
+    }
+
+    fn sessions(&self, limit: u32) -> BoxFuture<'static, Result<Vec<SessionSummary>, ReadError>> {
+        self.with(move |state| {
+            let mut sessions: Vec<_> = state.sessions.iter().collect();
+            sessions.sort_by_key(|(_, session)| std::cmp::Reverse(session.touched));
+            Ok(sessions.into_iter().take(limit as usize).map(|(key, session)| session.summary(key)).collect())
+        })
+    }
+
+    fn session(&self, session: &SessionKey) -> BoxFuture<'static, Result<Option<SessionSummary>, ReadError>> {
+        let key = session.clone();
+        self.with(move |state| Ok(state.sessions.get(&key).map(|session| session.summary(&key))))
+    }
+
+    fn session_count(&self) -> BoxFuture<'static, Result<u64, ReadError>> {
+        self.with(|state| Ok(state.sessions.len() as u64))
+    }
+
+    fn open_runs(&self) -> BoxFuture<'static, Result<Vec<OpenRun>, ReadError>> {
+        self.with(|state| {
+            let runs = state.sessions.iter().flat_map(|(key, session)| session.runs.iter().map(move |run| (key, run)));
+            let mut open: Vec<_> = runs.filter(|(_, run)| run.outcome.is_none()).collect();
+            open.sort_by_key(|(_, run)| run.order);
+            let describe = |(key, run): (&SessionKey, &Run)| OpenRun {
+                session: key.clone(),
+                run_id: run.run_id.clone(),
+                accepted_seq: run.accepted_seq,
+            };
+            Ok(open.into_iter().map(describe).collect())
+        })
+    }
+
+    fn find_key(
+        &self,
+        session: &SessionKey,
+        key: &IdempotencyKey,
+    ) -> BoxFuture<'static, Result<Option<KeyedRun>, ReadError>> {
+        let (session, key) = (session.clone(), key.clone());
+        self.with(move |state| {
+            let runs: &[Run] = state.sessions.get(&session).map_or(&[], |session| &session.runs);
+            let found = runs.iter().find(|run| run.key.as_ref() == Some(&key));
+            Ok(found.map(|run| KeyedRun {
+                run_id: run.run_id.clone(),
+                digest: run.digest.clone(),
+                outcome: run.outcome.clone(),
+            }))
+        })
+    }
+
+    fn kv_get(&self, scope: &KvScope, key: &str) -> BoxFuture<'static, Result<Option<Vec<u8>>, KvError>> {
+        let (scope, key) = (scope.clone(), key.to_owned());
+        self.with(move |state| Ok(state.values.get(&scope).and_then(|values| values.get(&key)).cloned()))
+    }
+
+    fn kv_set(
+        &self,
+        scope: &KvScope,
+        key: &str,
+        value: Vec<u8>,
+        quota: u64,
+    ) -> BoxFuture<'static, Result<(), KvError>> {
+        let (scope, key) = (scope.clone(), key.to_owned());
+        self.with(move |state| {
+            let values = state.values.entry(scope).or_default();
+            let others = values.iter().filter(|(other, _)| **other != key);
+            let kept: usize = others.map(|(other, value)| other.len() + value.len()).sum();
+            if (kept + key.len() + value.len()) as u64 > quota {
+                return Err(KvError::OverQuota { quota });
+            }
+            values.insert(key, value);
+            Ok(())
+        })
+    }
+
+    fn kv_delete(&self, scope: &KvScope, key: &str) -> BoxFuture<'static, Result<(), KvError>> {
+        let (scope, key) = (scope.clone(), key.to_owned());
+        self.with(move |state| {
+            state.values.get_mut(&scope).and_then(|values| values.remove(&key));
+            Ok(())
+        })
+    }
+
+    fn kv_keys(&self, scope: &KvScope, prefix: &str, limit: u32) -> BoxFuture<'static, Result<Vec<String>, KvError>> {
+        let (scope, prefix) = (scope.clone(), prefix.to_owned());
+        self.with(move |state| {
+            let keys = state.values.get(&scope).into_iter().flat_map(BTreeMap::keys);
+            Ok(keys.filter(|key| key.starts_with(&prefix)).take(limit as usize).cloned().collect())
+        })
+    }
+
+    fn read_only(&self) -> Option<String> {
+        lock(&self.state).closed.then(|| "the store is closed".to_owned())
+    }
+
+    fn close(&self) -> BoxFuture<'static, ()> {
+        let state = Arc::clone(&self.state);
+        async move { lock(&state).closed = true }.boxed()
+    }
+}

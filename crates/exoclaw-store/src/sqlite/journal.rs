@@ -1,0 +1,275 @@
+//! Records, and what is folded from them: sessions and runs.
+
+use std::str::FromStr;
+
+use exoclaw_protocol::{IdError, IdempotencyKey, RunId, SessionKey};
+use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
+
+use crate::{
+    AppendError, Appended, Cause, Entry, KeyedRun, OpenRun, Page, ReadError, Record, RunOutcome, SessionSummary,
+    encoded::{self, Encoded},
+};
+
+/// Numbers and times fit SQLite's signed integers; what a caller asks beyond them means "all".
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn failed(error: rusqlite::Error) -> ReadError {
+    ReadError::Failed(Cause::from(error))
+}
+
+/// Covers where a record stands as well as what it says.
+fn checksum(session: &str, seq: u64, at_ms: u64, json: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(session.as_bytes());
+    hasher.update(&[0]);
+    hasher.update(&seq.to_le_bytes());
+    hasher.update(&at_ms.to_le_bytes());
+    hasher.update(json);
+    hasher.finalize()
+}
+
+/// Where a session stands while records are appended to it.
+struct Head {
+    id: i64,
+    last_seq: u64,
+    last_record: i64,
+    messages: u64,
+}
+
+pub(super) fn append(
+    connection: &Connection,
+    session: &SessionKey,
+    at_ms: u64,
+    records: &[Encoded],
+) -> rusqlite::Result<Result<Appended, AppendError>> {
+    let mut head = head(connection, session, at_ms)?;
+    let first = head.last_seq + 1;
+    let mut insert = connection
+        .prepare_cached("INSERT INTO records (session, seq, at_ms, crc32, json) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for Encoded { record, json } in records {
+        head.last_seq += 1;
+        if let Err(refused) = fold(connection, &mut head, record)? {
+            return Ok(Err(refused));
+        }
+        let crc = checksum(session.as_str(), head.last_seq, at_ms, json.as_bytes());
+        insert.execute(params![head.id, signed(head.last_seq), at_ms.cast_signed(), crc, json])?;
+        head.last_record = connection.last_insert_rowid();
+    }
+    connection
+        .prepare_cached(
+            "UPDATE sessions SET updated_ms = ?2, last_seq = ?3, last_record = ?4, messages = ?5 WHERE id = ?1",
+        )?
+        .execute(params![
+            head.id,
+            at_ms.cast_signed(),
+            signed(head.last_seq),
+            head.last_record,
+            signed(head.messages)
+        ])?;
+    Ok(Ok(Appended { first, last: head.last_seq }))
+}
+
+fn head(connection: &Connection, session: &SessionKey, at_ms: u64) -> rusqlite::Result<Head> {
+    let found = connection
+        .prepare_cached("SELECT id, last_seq, last_record, messages FROM sessions WHERE key = ?1")?
+        .query_row([session.as_str()], |row| {
+            Ok(Head { id: row.get(0)?, last_seq: row.get(1)?, last_record: row.get(2)?, messages: row.get(3)? })
+        })
+        .optional()?;
+    if let Some(head) = found {
+        return Ok(head);
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO sessions (key, created_ms, updated_ms, last_seq, last_record, messages)
+             VALUES (?1, ?2, ?2, 0, 0, 0)",
+        )?
+        .execute(params![session.as_str(), at_ms.cast_signed()])?;
+    Ok(Head { id: connection.last_insert_rowid(), last_seq: 0, last_record: 0, messages: 0 })
+}
+
+/// Keeps the runs in step with the journal.
+fn fold(connection: &Connection, head: &mut Head, record: &Record) -> rusqlite::Result<Result<(), AppendError>> {
+    match record {
+        Record::Accepted { run_id, key, digest, .. } => {
+            if let Some(key) = key
+                && exists(connection, "SELECT 1 FROM runs WHERE session = ?1 AND key = ?2", head.id, key.as_str())?
+            {
+                return Ok(Err(AppendError::DuplicateKey(key.clone())));
+            }
+            if exists(connection, "SELECT 1 FROM runs WHERE session = ?1 AND run = ?2", head.id, run_id.as_str())? {
+                return Ok(Err(AppendError::DuplicateRun(run_id.clone())));
+            }
+            head.messages += 1;
+            connection
+                .prepare_cached(
+                    "INSERT INTO runs (session, run, accepted_seq, digest, key) VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![
+                    head.id,
+                    run_id.as_str(),
+                    signed(head.last_seq),
+                    digest,
+                    key.as_ref().map(IdempotencyKey::as_str)
+                ])?;
+        }
+        Record::RunEnded { run_id, outcome } => {
+            let outcome = serde_json::to_string(outcome)
+                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            connection
+                .prepare_cached("UPDATE runs SET outcome = ?3 WHERE session = ?1 AND run = ?2 AND outcome IS NULL")?
+                .execute(params![head.id, run_id.as_str(), outcome])?;
+        }
+        Record::RunStarted { .. } | Record::Step { .. } | Record::Intent { .. } | Record::ToolResult { .. } => {}
+    }
+    Ok(Ok(()))
+}
+
+fn exists(connection: &Connection, query: &str, session: i64, text: &str) -> rusqlite::Result<bool> {
+    connection.prepare_cached(query)?.exists(params![session, text])
+}
+
+pub(super) fn read(
+    connection: &Connection,
+    session: &SessionKey,
+    after: u64,
+    page: Page,
+) -> Result<Vec<Entry>, ReadError> {
+    const QUERY: &str = "SELECT seq, at_ms, crc32, json FROM records
+        WHERE session = (SELECT id FROM sessions WHERE key = ?1) AND seq > ?2 ORDER BY seq LIMIT ?3";
+    entries(connection, QUERY, session, after, page)
+}
+
+pub(super) fn tail(
+    connection: &Connection,
+    session: &SessionKey,
+    before: Option<u64>,
+    page: Page,
+) -> Result<Vec<Entry>, ReadError> {
+    const QUERY: &str = "SELECT seq, at_ms, crc32, json FROM records
+        WHERE session = (SELECT id FROM sessions WHERE key = ?1) AND seq < ?2 ORDER BY seq DESC LIMIT ?3";
+    let mut entries = entries(connection, QUERY, session, before.unwrap_or(u64::MAX), page)?;
+    entries.reverse();
+    Ok(entries)
+}
+
+fn entries(
+    connection: &Connection,
+    query: &str,
+    session: &SessionKey,
+    bound: u64,
+    page: Page,
+) -> Result<Vec<Entry>, ReadError> {
+    let mut statement = connection.prepare_cached(query).map_err(failed)?;
+    let arguments = params![session.as_str(), signed(bound), page.entries.max(1)];
+    let mut rows = statement.query(arguments).map_err(failed)?;
+    let (mut entries, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next().map_err(failed)? {
+        // As bytes: a damaged text may not be text any more.
+        let json = row.get_ref(3).map_err(failed)?.as_bytes().map_err(|error| failed(error.into()))?;
+        bytes += json.len() as u64;
+        if bytes > page.bytes && !entries.is_empty() {
+            break;
+        }
+        entries.push(entry(session, row, json)?);
+    }
+    Ok(entries)
+}
+
+fn entry(session: &SessionKey, row: &Row<'_>, json: &[u8]) -> Result<Entry, ReadError> {
+    let seq: u64 = row.get(0).map_err(failed)?;
+    let at_ms = row.get::<_, i64>(1).map_err(failed)?.cast_unsigned();
+    let crc: u32 = row.get(2).map_err(failed)?;
+    if checksum(session.as_str(), seq, at_ms, json) != crc {
+        let problem = "its checksum does not match".to_owned();
+        return Err(ReadError::Damaged { session: session.to_string(), seq, problem });
+    }
+    Ok(Entry { seq, at_ms, record: encoded::decode(session.as_str(), seq, json)? })
+}
+
+/// Collects rows and leaves out, with a line in the log, those that can't be understood: one bad row must not hide the others.
+fn sound<T>(rows: impl Iterator<Item = rusqlite::Result<T>>) -> rusqlite::Result<Vec<T>> {
+    let mut collected = Vec::new();
+    for row in rows {
+        match row {
+            // SQLite read it well enough; what it says makes no sense.
+            Err(error) if error.sqlite_error_code().is_none() => {
+                tracing::warn!(%error, "a damaged row is left out of a list");
+            }
+            row => collected.push(row?),
+        }
+    }
+    Ok(collected)
+}
+
+/// Reads a column of text as an id.
+fn id<T: FromStr<Err = IdError>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|error: IdError| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
+}
+
+fn summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
+    Ok(SessionSummary {
+        session: id(row, 0)?,
+        created_ms: row.get::<_, i64>(1)?.cast_unsigned(),
+        updated_ms: row.get::<_, i64>(2)?.cast_unsigned(),
+        last_seq: row.get(3)?,
+        messages: row.get(4)?,
+    })
+}
+
+pub(super) fn sessions(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<SessionSummary>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT key, created_ms, updated_ms, last_seq, messages FROM sessions ORDER BY last_record DESC LIMIT ?1",
+    )?;
+    sound(statement.query_map([limit], summary)?)
+}
+
+pub(super) fn session(connection: &Connection, session: &SessionKey) -> rusqlite::Result<Option<SessionSummary>> {
+    let mut statement = connection
+        .prepare_cached("SELECT key, created_ms, updated_ms, last_seq, messages FROM sessions WHERE key = ?1")?;
+    statement.query_row([session.as_str()], summary).optional()
+}
+
+pub(super) fn session_count(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row("SELECT count(*) FROM sessions", [], |row| row.get(0))
+}
+
+pub(super) fn open_runs(connection: &Connection) -> rusqlite::Result<Vec<OpenRun>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT sessions.key, run, accepted_seq FROM runs JOIN sessions ON sessions.id = runs.session
+         WHERE outcome IS NULL ORDER BY runs.id",
+    )?;
+    let open_run = |row: &Row<'_>| Ok(OpenRun { session: id(row, 0)?, run_id: id(row, 1)?, accepted_seq: row.get(2)? });
+    sound(statement.query_map([], open_run)?)
+}
+
+pub(super) fn find_key(
+    connection: &Connection,
+    session: &SessionKey,
+    key: &IdempotencyKey,
+) -> Result<Option<KeyedRun>, ReadError> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT run, digest, outcome, accepted_seq FROM runs
+             WHERE session = (SELECT id FROM sessions WHERE key = ?1) AND key = ?2",
+        )
+        .map_err(failed)?;
+    let found = statement
+        .query_row([session.as_str(), key.as_str()], |row| {
+            Ok((row.get::<_, String>(0)?, row.get(1)?, row.get::<_, Option<String>>(2)?, row.get(3)?))
+        })
+        .optional()
+        .map_err(failed)?;
+    let Some((run, digest, outcome, seq)) = found else { return Ok(None) };
+
+    let damaged = |problem| ReadError::Damaged { session: session.to_string(), seq, problem };
+    let run_id: RunId = run.parse().map_err(|error| damaged(format!("its run: {error}")))?;
+    let outcome: Option<RunOutcome> = outcome
+        .map(|json| serde_json::from_str(&json))
+        .transpose()
+        .map_err(|error| damaged(format!("the outcome of its run: {error}")))?;
+    Ok(Some(KeyedRun { run_id, digest, outcome }))
+}

@@ -1,0 +1,106 @@
+//! The tables and their version; `specs/store-format.md` describes them.
+
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+
+use super::OpenError;
+
+/// Marks the file as ours in SQLite's header: "exoc".
+const APPLICATION_ID: i32 = 0x6578_6f63;
+
+/// Version of the tables and records that this code writes.
+const FORMAT: i32 = 1;
+
+const TABLES: &str = "
+CREATE TABLE sessions (
+    id          INTEGER PRIMARY KEY,
+    key         TEXT    NOT NULL UNIQUE,
+    created_ms  INTEGER NOT NULL,
+    updated_ms  INTEGER NOT NULL,
+    last_seq    INTEGER NOT NULL,
+    last_record INTEGER NOT NULL,
+    messages    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sessions_by_use ON sessions (last_record);
+
+CREATE TABLE records (
+    id      INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL REFERENCES sessions (id),
+    seq     INTEGER NOT NULL,
+    at_ms   INTEGER NOT NULL,
+    crc32   INTEGER NOT NULL,
+    json    TEXT    NOT NULL,
+    UNIQUE (session, seq)
+) STRICT;
+
+CREATE TABLE runs (
+    id           INTEGER PRIMARY KEY,
+    session      INTEGER NOT NULL REFERENCES sessions (id),
+    run          TEXT    NOT NULL,
+    accepted_seq INTEGER NOT NULL,
+    digest       TEXT    NOT NULL,
+    key          TEXT,
+    outcome      TEXT,
+    UNIQUE (session, run)
+) STRICT;
+CREATE UNIQUE INDEX runs_by_key ON runs (session, key) WHERE key IS NOT NULL;
+CREATE INDEX runs_open ON runs (id) WHERE outcome IS NULL;
+
+CREATE TABLE kv_scopes (
+    id     INTEGER PRIMARY KEY,
+    plugin TEXT    NOT NULL,
+    agent  TEXT    NOT NULL,
+    bytes  INTEGER NOT NULL,
+    UNIQUE (plugin, agent)
+) STRICT;
+
+CREATE TABLE kv (
+    id    INTEGER PRIMARY KEY,
+    scope INTEGER NOT NULL REFERENCES kv_scopes (id),
+    key   TEXT    NOT NULL,
+    crc32 INTEGER NOT NULL,
+    value BLOB    NOT NULL,
+    UNIQUE (scope, key)
+) STRICT;
+
+CREATE TABLE probe (
+    id     INTEGER PRIMARY KEY,
+    filler BLOB NOT NULL
+) STRICT;
+";
+
+/// Checks that the file is ours and of a format that we know, before anything is written to it; fills an empty one.
+pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |error: rusqlite::Error| OpenError::database(path, error);
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let foreign = || OpenError::Foreign { path: path.to_owned() };
+
+    let (application, found) = match (number("application_id"), number("user_version")) {
+        (Ok(application), Ok(found)) => (application, found),
+        (Err(error), _) | (_, Err(error)) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            return Err(foreign());
+        }
+        (Err(error), _) | (_, Err(error)) => return Err(failed(error)),
+    };
+    match (application, found) {
+        (APPLICATION_ID, FORMAT) => Ok(()),
+        (APPLICATION_ID, newer) if newer > FORMAT => {
+            Err(OpenError::Newer { path: path.to_owned(), found: newer, known: FORMAT })
+        }
+        (0, 0) if is_empty(connection).map_err(failed)? => create(connection).map_err(failed),
+        _ => Err(foreign()),
+    }
+}
+
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+}
+
+fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(TABLES)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()
+}
