@@ -1,1 +1,6 @@
-//! What the tests share.
+//! What the tests share: real parts, on real sockets, in folders of their own.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stderr, reason = "a test stops at the first surprise")]
+
+pub mod daemon;
+pub mod ws;
