@@ -1,0 +1,142 @@
+//! What a runtime is made of.
+
+use std::{collections::HashMap, sync::Arc};
+
+use exoclaw_agent::Provider;
+use exoclaw_protocol::AgentId;
+use exoclaw_router::Router;
+use exoclaw_store::{Page, ReadError, Store};
+
+use crate::{clock::Clock, plugins::Plugins, tools::AgentTools};
+
+/// Settings, checked when the runtime starts and never changed after.
+#[derive(Debug, Clone)]
+pub struct RuntimeConfig {
+    /// The agents; exactly the router's.
+    pub agents: Vec<AgentConfig>,
+    /// Shown by `status`: the agents answer with the built-in demo model.
+    pub demo: bool,
+    /// Shown by `status`.
+    pub version: String,
+    /// Runs under way at the same time, over all sessions; further ones wait.
+    pub concurrent_runs: usize,
+    /// Messages that wait or are being answered, over all sessions; the sender of a further one is told `busy`.
+    pub messages_in_flight: usize,
+    /// How much of a session's journal the model is told, the newest part of it.
+    pub context: Page,
+}
+
+impl RuntimeConfig {
+    /// Agents with default limits.
+    pub fn new(agents: Vec<AgentConfig>) -> Self {
+        Self {
+            agents,
+            demo: false,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            concurrent_runs: 64,
+            messages_in_flight: 4_096,
+            context: Page { entries: 2_000, bytes: 1024 * 1024 },
+        }
+    }
+}
+
+/// One agent.
+#[derive(Debug, Clone)]
+pub struct AgentConfig {
+    /// Its id.
+    pub id: AgentId,
+    /// Name of its provider in the config, for people.
+    pub provider_name: String,
+    /// Who answers.
+    pub provider: Arc<dyn Provider>,
+    /// The provider's name of the model.
+    pub model: String,
+    /// What the model is told to be.
+    pub system_prompt: Option<String>,
+    /// Tokens that one step may write; each provider has a default.
+    pub max_tokens: Option<u32>,
+    /// What it may call: `plugin` for all tools of a plugin, `plugin.tool` for one.
+    pub tools: Vec<String>,
+}
+
+impl AgentConfig {
+    /// An agent without tools and system prompt.
+    pub fn new(
+        id: AgentId,
+        provider_name: impl Into<String>,
+        provider: Arc<dyn Provider>,
+        model: impl Into<String>,
+    ) -> Self {
+        Self {
+            id,
+            provider_name: provider_name.into(),
+            provider,
+            model: model.into(),
+            system_prompt: None,
+            max_tokens: None,
+            tools: Vec::new(),
+        }
+    }
+}
+
+/// The neighbours that a runtime works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// Finds agent and session of a message.
+    pub router: Router,
+    /// Keeps what must survive.
+    pub store: Arc<dyn Store>,
+    /// What agents may call.
+    pub plugins: Plugins,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A runtime that can't start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The router knows an agent that has no settings.
+    #[error("the router sends messages to agent {agent}, which has no settings")]
+    MissingAgent {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// An agent names a tool that is not there.
+    #[error("agent {agent} wants the tool {tool:?}, which no plugin has. Tools: {known}")]
+    UnknownTool {
+        /// The agent.
+        agent: AgentId,
+        /// The tool, as the config has it.
+        tool: String,
+        /// What there is instead, separated by commas.
+        known: String,
+    },
+    /// The open runs can't be read.
+    #[error("read the runs that were under way when the daemon stopped")]
+    Store(#[source] ReadError),
+}
+
+/// An agent, ready.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    pub(crate) config: AgentConfig,
+    pub(crate) tools: Arc<AgentTools>,
+}
+
+/// Makes the agents ready.
+pub(crate) fn agents(
+    configs: Vec<AgentConfig>,
+    router: &Router,
+    plugins: &Plugins,
+) -> Result<HashMap<AgentId, Arc<Agent>>, StartError> {
+    let mut agents = HashMap::new();
+    for config in configs {
+        let tools = Arc::new(AgentTools::new(&config, plugins)?);
+        agents.insert(config.id.clone(), Arc::new(Agent { config, tools }));
+    }
+    match router.agents().iter().find(|agent| !agents.contains_key(*agent)) {
+        Some(agent) => Err(StartError::MissingAgent { agent: agent.clone() }),
+        None => Ok(agents),
+    }
+}

@@ -1,0 +1,148 @@
+//! A run that has left the queue and owes its session one terminal event.
+
+use std::mem;
+
+use exoclaw_agent::TurnEvent;
+use exoclaw_protocol::{ErrorCode, Event, RunId};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    load::Place,
+    session::{Current, Queued, Session, Told},
+    sessions::Lease,
+    tools::display_name,
+};
+
+/// Tells the session of a run. Dropped without [`finish`](Self::finish), it says that the run failed.
+#[derive(Debug)]
+pub(crate) struct LiveRun {
+    pub(crate) run_id: RunId,
+    /// Number of the record of its message.
+    pub(crate) accepted: u64,
+    pub(crate) abort: CancellationToken,
+    aborted: watch::Sender<bool>,
+    finished: bool,
+    place: Option<Place>,
+    lease: Lease,
+}
+
+impl LiveRun {
+    fn new(lease: Lease, queued: Queued) -> Self {
+        let Queued { run_id, accepted, place, .. } = queued;
+        let (abort, aborted) = (CancellationToken::new(), watch::Sender::new(false));
+        Self { run_id, accepted, abort, aborted, finished: false, place: Some(place), lease }
+    }
+
+    /// The next run of the session becomes its current one. Without a next one, nobody works on the queue any more.
+    pub(crate) fn next(lease: &Lease) -> Option<Self> {
+        let owned = lease.clone();
+        let mut state = lease.session().lock();
+        let Some(queued) = state.queue.pop_front() else {
+            state.working = false;
+            drop(state);
+            return None;
+        };
+        let start = queued.start;
+        let live = Self::new(owned, queued);
+        state.current = Some(Current {
+            run_id: live.run_id.clone(),
+            start,
+            text: String::new(),
+            told: Told::default(),
+            abort: live.abort.clone(),
+            aborted: live.aborted.subscribe(),
+        });
+        Some(live)
+    }
+
+    /// Takes waiting runs out of the queue: all of them, or the one that is named.
+    pub(crate) fn withdraw(lease: &Lease, run_id: Option<&RunId>) -> Vec<Self> {
+        let mut withdrawn = Vec::new();
+        {
+            let mut state = lease.session().lock();
+            for queued in mem::take(&mut state.queue) {
+                if run_id.is_none_or(|id| *id == queued.run_id) {
+                    withdrawn.push(queued);
+                } else {
+                    state.queue.push_back(queued);
+                }
+            }
+        }
+        withdrawn.into_iter().map(|queued| Self::new(lease.clone(), queued)).collect()
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        self.lease.session()
+    }
+
+    /// What the model has said in its present step.
+    pub(crate) fn text(&self) -> String {
+        let state = self.session().lock();
+        let current = state.current.as_ref().filter(|current| current.run_id == self.run_id);
+        current.map(|current| current.text.clone()).unwrap_or_default()
+    }
+
+    /// Publishes what the turn says.
+    pub(crate) fn tell(&self, event: TurnEvent) {
+        let mut state = self.session().lock();
+        if let Some(current) = state.current.as_mut().filter(|current| current.run_id == self.run_id) {
+            match &event {
+                TurnEvent::Text(text) => current.text.push_str(text),
+                TurnEvent::StepEnded { .. } => {
+                    current.text.clear();
+                    current.told = Told { steps: current.told.steps + 1, ..Told::default() };
+                }
+                TurnEvent::ToolFinished { call_id, .. } => {
+                    current.told.finished.insert(call_id.clone());
+                }
+                _ => {}
+            }
+        }
+        self.session().publish(&mut state, &self.run_id, event_of(event));
+    }
+
+    /// Publishes the terminal event; the session's next run may start.
+    pub(crate) fn finish(mut self, event: Event) {
+        self.publish_last(event);
+    }
+
+    fn publish_last(&mut self, event: Event) {
+        self.finished = true;
+        self.place = None;
+        let aborted = matches!(event, Event::Aborted { .. });
+        {
+            let mut state = self.session().lock();
+            state.current.take_if(|current| current.run_id == self.run_id);
+            self.session().publish(&mut state, &self.run_id, event);
+        }
+        self.aborted.send_replace(aborted);
+    }
+}
+
+impl Drop for LiveRun {
+    fn drop(&mut self) {
+        if !self.finished {
+            tracing::error!(run = %self.run_id, "run was dropped before it ended");
+            let message = "the run failed by a fault of the daemon: the log says more".to_owned();
+            self.publish_last(Event::Error { code: ErrorCode::Internal, message, retryable: false });
+        }
+    }
+}
+
+fn event_of(event: TurnEvent) -> Event {
+    match event {
+        TurnEvent::Text(text) => Event::Delta { text },
+        TurnEvent::Thinking(text) => Event::Thinking { text },
+        TurnEvent::StepEnded { usage } => Event::Usage { usage },
+        TurnEvent::ToolStarted { call, effect } => {
+            Event::ToolStarted { call_id: call.id, tool: display_name(&call.name), input: call.input, effect }
+        }
+        TurnEvent::ToolProgress { call_id, progress } => {
+            Event::ToolProgress { call_id, fraction: progress.fraction, message: progress.message }
+        }
+        TurnEvent::ToolFinished { call_id, name, output, metering } => {
+            Event::ToolFinished { call_id, tool: display_name(&name), output, metering }
+        }
+    }
+}

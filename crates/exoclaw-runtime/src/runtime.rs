@@ -1,0 +1,249 @@
+//! The handle that every door holds.
+
+use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
+
+use exoclaw_protocol::{
+    AgentId, AgentStatus, ChatHistoryParams, ChatHistoryResult, ErrorCode, PingResult, PluginListResult, RpcError,
+    SessionInfo, SessionKey, SessionListParams, SessionListResult, SessionRef, SessionSubscribeParams,
+    SessionSubscribeResult, StatusResult, limits,
+};
+use exoclaw_router::Router;
+use exoclaw_store::{Page, Store};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    config::{self, Agent, Parts, RuntimeConfig, StartError},
+    history,
+    hub::Subscription,
+    journal::{read_only, read_refusal},
+    load::Load,
+    plugins::Plugins,
+    recovery,
+    session::shutting_down,
+    sessions::Sessions,
+    tasks::Tasks,
+};
+
+mod abort;
+mod send;
+mod work;
+
+/// Of a deadline for shutting down, at most so much is kept back from the runs: to record those that did not end, and to
+/// close sockets and store.
+const SHUTDOWN_RESERVE: Duration = Duration::from_secs(2);
+
+/// Sessions, runs and events. Clones are handles of one runtime; it lives until [`shutdown`](Self::shutdown).
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) tasks: Tasks,
+    pub(crate) load: Load,
+    /// One permit per run that may be under way.
+    pub(crate) runs: Semaphore,
+    concurrent_runs: u32,
+    /// No message is accepted and no run started any more.
+    pub(crate) closing: CancellationToken,
+    /// Runs under way are to end now.
+    pub(crate) interrupt: CancellationToken,
+    pub(crate) context: Page,
+    pub(crate) router: Router,
+    agents: HashMap<AgentId, Arc<Agent>>,
+    /// In the order of the config.
+    agent_status: Vec<AgentStatus>,
+    plugins: Plugins,
+    demo: bool,
+    version: String,
+    started_ms: u64,
+}
+
+impl Runtime {
+    /// Starts a runtime: runs that an earlier process left open are taken up or ended first.
+    ///
+    /// # Errors
+    /// When agents, router and plugins do not fit together, or the store can't be read.
+    pub async fn start(config: RuntimeConfig, parts: Parts) -> Result<Self, StartError> {
+        let Parts { router, store, plugins, clock } = parts;
+        let status = |agent: &config::AgentConfig| AgentStatus {
+            id: agent.id.clone(),
+            provider: agent.provider_name.clone(),
+            model: agent.model.clone(),
+            default: agent.id == *router.default_agent(),
+        };
+        let agent_status = config.agents.iter().map(status).collect();
+        let agents = config::agents(config.agents, &router, &plugins)?;
+        let concurrent_runs =
+            u32::try_from(config.concurrent_runs.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+        let inner = Arc::new(Inner {
+            sessions: Arc::new(Sessions::new(clock.clone())),
+            tasks: Tasks::default(),
+            load: Load::new(config.messages_in_flight),
+            runs: Semaphore::new(concurrent_runs as usize),
+            concurrent_runs,
+            closing: CancellationToken::new(),
+            interrupt: CancellationToken::new(),
+            context: config.context,
+            agents,
+            agent_status,
+            plugins,
+            demo: config.demo,
+            version: config.version,
+            started_ms: clock.now_ms(),
+            router,
+            store,
+            clock,
+        });
+        recovery::recover(&inner).await.map_err(StartError::Store)?;
+        Ok(Self { inner })
+    }
+
+    /// The owner of tasks, for doors that have some of their own. Its token is cancelled once the runs have ended.
+    pub fn tasks(&self) -> &Tasks {
+        &self.inner.tasks
+    }
+
+    /// Whether messages are taken at present.
+    ///
+    /// # Errors
+    /// `shutting_down` or `store_read_only`, with the reason.
+    pub fn ready(&self) -> Result<(), RpcError> {
+        if self.inner.closing.is_cancelled() {
+            return Err(shutting_down());
+        }
+        self.inner.store.read_only().map_or(Ok(()), |reason| Err(read_only(&reason)))
+    }
+
+    /// Answers `ping`.
+    pub fn ping(&self) -> PingResult {
+        PingResult { now_ms: self.inner.clock.now_ms() }
+    }
+
+    /// Answers `status`.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn status(&self) -> Result<StatusResult, RpcError> {
+        let inner = &self.inner;
+        let (plugins_ready, plugins_failed) = inner.plugins.counts();
+        Ok(StatusResult {
+            version: inner.version.clone(),
+            uptime_ms: inner.clock.now_ms().saturating_sub(inner.started_ms),
+            demo: inner.demo,
+            agents: inner.agent_status.clone(),
+            sessions: inner.store.session_count().await.map_err(|error| read_refusal(&error))?,
+            active_runs: inner.load.taken() as u64,
+            plugins_ready,
+            plugins_failed,
+            store_read_only: inner.store.read_only(),
+        })
+    }
+
+    /// Answers `plugin.list`.
+    pub fn plugins(&self) -> PluginListResult {
+        PluginListResult { plugins: self.inner.plugins.list() }
+    }
+
+    /// Answers `session.list`.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn sessions(&self, params: SessionListParams) -> Result<SessionListResult, RpcError> {
+        let limit = params.limit.unwrap_or(limits::SESSION_LIST).min(limits::SESSION_LIST);
+        let found = self.inner.store.sessions(limit).await.map_err(|error| read_refusal(&error))?;
+        let info = |summary: exoclaw_store::SessionSummary| {
+            let agent = AgentId::from_str(summary.session.agent()).ok()?;
+            let active = self.inner.sessions.is_active(&summary.session);
+            let exoclaw_store::SessionSummary { session, created_ms, updated_ms, messages, .. } = summary;
+            Some(SessionInfo { session, agent, created_ms, updated_ms, messages, active })
+        };
+        Ok(SessionListResult { sessions: found.into_iter().filter_map(info).collect() })
+    }
+
+    /// Answers `chat.history`.
+    ///
+    /// # Errors
+    /// When the session names an unknown agent, or can't be read.
+    pub async fn history(&self, params: ChatHistoryParams) -> Result<ChatHistoryResult, RpcError> {
+        let session = self.inner.resolve(&params.session)?;
+        let limit = params.limit.unwrap_or(limits::HISTORY_MESSAGES).min(limits::HISTORY_MESSAGES);
+        let bytes = params.max_bytes.unwrap_or(limits::HISTORY_BYTES).min(limits::HISTORY_BYTES);
+        let messages = history::load(&*self.inner.store, &session, limit as usize, bytes as usize)
+            .await
+            .map_err(|error| read_refusal(&error))?;
+        Ok(ChatHistoryResult { session, messages })
+    }
+
+    /// Answers `session.subscribe`: from the event on that the client saw last, if all since are still kept; otherwise
+    /// from now on, with a snapshot that holds exactly what was told before.
+    ///
+    /// # Errors
+    /// When the session names an unknown agent, or can't be read.
+    pub async fn subscribe(
+        &self,
+        params: SessionSubscribeParams,
+    ) -> Result<(SessionSubscribeResult, Subscription), RpcError> {
+        let session = self.inner.resolve(&params.session)?;
+        let lease = self.inner.sessions.lease(&session);
+        if let (Some(epoch), Some(seq)) = (params.epoch, params.seq) {
+            let recovered = {
+                let state = lease.session().lock();
+                state.ring.epoch() == epoch && state.ring.covers(seq)
+            };
+            if recovered {
+                let result = SessionSubscribeResult { session, epoch, seq, recovered, snapshot: None };
+                return Ok((result, Subscription::new(lease, epoch, seq)));
+            }
+        }
+        let store = &*self.inner.store;
+        let base = lease.session().base(store).await.map_err(|error| read_refusal(&error))?;
+        let view = lease.session().view(base);
+        let (epoch, seq) = (view.epoch, view.seq);
+        let snapshot = history::snapshot(store, &session, view).await.map_err(|error| read_refusal(&error))?;
+        let result = SessionSubscribeResult { session, epoch, seq, recovered: false, snapshot: Some(snapshot) };
+        Ok((result, Subscription::new(lease, epoch, seq)))
+    }
+
+    /// Ends within `deadline`: takes no more messages, lets runs finish, ends those that do not as `interrupted`, stops
+    /// all tasks and closes the store. Messages that still wait for their run keep waiting, in the journal.
+    ///
+    /// Says whether everything stopped by itself. A second call waits for nothing that the first has done.
+    pub async fn shutdown(&self, deadline: Duration) -> bool {
+        let inner = &self.inner;
+        let end = tokio::time::Instant::now() + deadline;
+        let reserve = SHUTDOWN_RESERVE.min(deadline / 3);
+        inner.closing.cancel();
+        let all_ended = || inner.runs.acquire_many(inner.concurrent_runs);
+        if tokio::time::timeout_at(end - reserve, all_ended()).await.is_err() {
+            inner.interrupt.cancel();
+            let late = tokio::time::timeout_at(end - reserve / 2, all_ended()).await.is_err();
+            tracing::warn!(late, "runs were interrupted by the shutdown");
+        }
+        let in_time = inner.tasks.stop(end.saturating_duration_since(tokio::time::Instant::now())).await;
+        inner.store.close().await;
+        in_time
+    }
+}
+
+impl Inner {
+    pub(crate) fn agent(&self, id: &str) -> Option<Arc<Agent>> {
+        self.agents.get(&AgentId::from_str(id).ok()?).cloned()
+    }
+
+    pub(crate) fn resolve(&self, session: &SessionRef) -> Result<SessionKey, RpcError> {
+        self.router.resolve(session).map_err(|error| {
+            let code = match error {
+                exoclaw_router::ResolveError::UnknownAgent { .. } => ErrorCode::UnknownAgent,
+                _ => ErrorCode::InvalidParams,
+            };
+            RpcError::new(code, error.to_string())
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! From a sent message to its place in the queue.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use exoclaw_protocol::{
+    ChatSendParams, ChatSendResult, ErrorCode, IdempotencyKey, RpcError, SendStatus, SessionKey, Target,
+};
+use exoclaw_store::{AppendError, KeyedRun, Record, RunOutcome};
+use futures::FutureExt;
+use tokio::sync::oneshot;
+
+use super::{Inner, Runtime};
+use crate::{
+    clock::new_run_id,
+    hub::Subscription,
+    journal::{append_refusal, message_digest, read_refusal},
+    session::{Answer, Intake, shutting_down},
+    sessions::Lease,
+    tasks::panic_text,
+};
+
+impl Runtime {
+    /// Answers `chat.send`, once the message is durable.
+    ///
+    /// # Errors
+    /// When the message or its target is not valid, its key was used for another message, too much is waiting, the store
+    /// takes no writes, or the daemon is stopping.
+    pub async fn send(&self, params: ChatSendParams) -> Result<ChatSendResult, RpcError> {
+        self.send_and_subscribe(params).await.map(|(result, _)| result)
+    }
+
+    /// As [`send`](Self::send), with a subscription whose first event is the first of the run.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_and_subscribe(&self, params: ChatSendParams) -> Result<(ChatSendResult, Subscription), RpcError> {
+        let inner = &self.inner;
+        let (target, message, key) = params.into_parts()?;
+        let session = match target {
+            Target::Session(session) => inner.resolve(&session)?,
+            Target::Origin(origin) => {
+                let route = inner.router.route(&origin);
+                route.map_err(|error| RpcError::invalid_params(error.to_string()))?.session
+            }
+        };
+        self.ready()?;
+        let lease = inner.sessions.lease(&session);
+        let digest = message_digest(&message);
+        let (reply, answer) = oneshot::channel();
+        let Some(place) = inner.load.take() else {
+            return inner.when_full(lease, key, &digest).await;
+        };
+        let run_id = new_run_id(&*inner.clock);
+        let intake = Intake { run_id, message, key: key.clone(), digest: digest.clone(), place, reply };
+        let queued = {
+            let mut state = lease.session().lock();
+            let has_room = state.has_room();
+            if has_room {
+                state.intake.push_back(intake);
+            }
+            // Whoever sets the flag starts the task.
+            has_room.then(|| !std::mem::replace(&mut state.accepting, true))
+        };
+        match queued {
+            None => return inner.when_full(lease, key, &digest).await,
+            Some(false) => {}
+            // Spawned, so that a sender who goes away leaves no message half accepted.
+            Some(true) => {
+                let (accepting, lease) = (inner.clone(), lease.clone());
+                inner
+                    .tasks
+                    .spawn("accept", async move { accept_all(&accepting, &lease).await })
+                    .map_err(|_| shutting_down())?;
+            }
+        }
+        let answer = answer.await.map_err(|_| RpcError::new(ErrorCode::Internal, "the message was not accepted"))??;
+        Ok(told(lease, answer))
+    }
+}
+
+fn told(lease: Lease, answer: Answer) -> (ChatSendResult, Subscription) {
+    let Answer { run_id, status, epoch, seq } = answer;
+    let session = lease.session().key().clone();
+    (ChatSendResult { run_id, session, status, epoch, seq }, Subscription::new(lease, epoch, seq))
+}
+
+/// Makes a session's messages durable one after the other, so that runs follow in the order of the journal.
+async fn accept_all(inner: &Arc<Inner>, lease: &Lease) {
+    loop {
+        let intake = {
+            let mut state = lease.session().lock();
+            let intake = state.intake.pop_front();
+            state.accepting = intake.is_some();
+            intake
+        };
+        let Some(intake) = intake else { return };
+        // A sender whose message met a panic is told so by its dropped reply.
+        if let Err(panic) = AssertUnwindSafe(accept(inner, lease, intake)).catch_unwind().await {
+            tracing::error!(panic = panic_text(&*panic), "accepting a message panicked");
+        }
+    }
+}
+
+async fn accept(inner: &Arc<Inner>, lease: &Lease, mut intake: Intake) {
+    // The sender may have left; the message stays.
+    let reply = std::mem::replace(&mut intake.reply, oneshot::channel().0);
+    reply.send(append(inner, lease, intake).await).ok();
+}
+
+async fn append(inner: &Arc<Inner>, lease: &Lease, intake: Intake) -> Result<Answer, RpcError> {
+    if inner.closing.is_cancelled() {
+        return Err(shutting_down());
+    }
+    let session = lease.session();
+    session.base(&*inner.store).await.map_err(|error| read_refusal(&error))?;
+    let record = Record::Accepted {
+        run_id: intake.run_id.clone(),
+        message: intake.message.clone(),
+        key: intake.key.clone(),
+        digest: intake.digest.clone(),
+    };
+    match inner.store.append(session.key(), inner.clock.now_ms(), vec![record]).await {
+        Ok(appended) => {
+            let answer = session.accept(&mut session.lock(), intake, appended.last);
+            inner.work(lease);
+            Ok(answer)
+        }
+        Err(AppendError::DuplicateKey(key)) => {
+            let earlier = inner.earlier(lease, &key, &intake.digest).await?;
+            earlier.ok_or_else(|| conflict(&key, session.key()))
+        }
+        Err(error) => Err(append_refusal(&error)),
+    }
+}
+
+impl Inner {
+    /// A message that was accepted before is answered also where there is no room for a new one.
+    async fn when_full(
+        &self,
+        lease: Lease,
+        key: Option<IdempotencyKey>,
+        digest: &str,
+    ) -> Result<(ChatSendResult, Subscription), RpcError> {
+        if let Some(key) = key
+            && let Some(answer) = self.earlier(&lease, &key, digest).await?
+        {
+            return Ok(told(lease, answer));
+        }
+        Err(RpcError::new(ErrorCode::Busy, "too many messages are waiting for an answer: send again when one is done"))
+    }
+
+    /// What became of the message that was accepted under a key.
+    async fn earlier(&self, lease: &Lease, key: &IdempotencyKey, digest: &str) -> Result<Option<Answer>, RpcError> {
+        let session = lease.session();
+        let found = self.store.find_key(session.key(), key).await.map_err(|error| read_refusal(&error))?;
+        let Some(KeyedRun { run_id, digest: accepted, outcome }) = found else { return Ok(None) };
+        if accepted != digest {
+            return Err(conflict(key, session.key()));
+        }
+        let status = match outcome {
+            None => SendStatus::InFlight,
+            Some(RunOutcome::Ok) => SendStatus::Ok,
+            Some(RunOutcome::Aborted { .. } | RunOutcome::Failed { .. }) => SendStatus::Error,
+        };
+        let state = session.lock();
+        let seq = state.start_of(&run_id).unwrap_or(state.ring.last());
+        Ok(Some(Answer { run_id, status, epoch: state.ring.epoch(), seq }))
+    }
+}
+
+fn conflict(key: &IdempotencyKey, session: &SessionKey) -> RpcError {
+    let text = format!("the key {key:?} was used for another message in {session}: take a new key for a new message");
+    RpcError::new(ErrorCode::Conflict, text)
+}

@@ -1,0 +1,32 @@
+//! Runs of a session, one after the other.
+
+use std::sync::Arc;
+
+use super::Inner;
+use crate::{live::LiveRun, run, sessions::Lease};
+
+impl Inner {
+    /// Sees to it that somebody works on the session's queue.
+    pub(crate) fn work(self: &Arc<Self>, lease: &Lease) {
+        let is_worked_on = std::mem::replace(&mut lease.session().lock().working, true);
+        if is_worked_on {
+            return;
+        }
+        let (inner, lease) = (self.clone(), lease.clone());
+        // Refused only while stopping: the messages wait in the journal for the next start.
+        let _ = self.tasks.spawn("session", async move { inner.work_through(&lease).await });
+    }
+
+    async fn work_through(self: &Arc<Self>, lease: &Lease) {
+        loop {
+            let permit = tokio::select! {
+                biased;
+                () = self.closing.cancelled() => return,
+                permit = self.runs.acquire() => permit,
+            };
+            let Ok(_permit) = permit else { return };
+            let Some(live) = LiveRun::next(lease) else { return };
+            run::run(self, live).await;
+        }
+    }
+}
