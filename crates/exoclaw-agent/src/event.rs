@@ -4,7 +4,7 @@ use exoclaw_protocol::{CallId, Effect, Message, Metering, StopReason, ToolCall, 
 
 use crate::Progress;
 
-/// One thing that happened in a turn, in order.
+/// One thing that happened in a turn, in order. Each call begins before it says or finishes anything.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TurnEvent {
     /// The answer grew.
@@ -16,7 +16,7 @@ pub enum TurnEvent {
         /// What it counted.
         usage: Usage,
     },
-    /// A tool call began; its intent is durable.
+    /// A tool call began; its intent is durable. A call that is refused begins and finishes without one.
     ToolStarted {
         /// The call.
         call: ToolCall,

@@ -35,6 +35,8 @@ pub enum ModelEvent {
     Text(String),
     /// The thinking grew.
     Thinking(String),
+    /// A tool call began to arrive. It is shown when it is whole, in [`ModelEvent::Done`].
+    ToolCall,
     /// The step is whole.
     Done(ModelStep),
 }
@@ -42,9 +44,10 @@ pub enum ModelEvent {
 /// A whole step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelStep {
-    /// What the model said, tool calls included, in order. Ids of tool calls are unique within the step.
+    /// What the model said, tool calls included, in order. Ids of tool calls are unique within the step. The input of a
+    /// call is an object; arguments that are none are kept as a string of what the model wrote, cut off where it is long.
     pub content: Vec<Block>,
-    /// Why it stopped.
+    /// Why it stopped: [`StopReason::ToolUse`] if and only if it wants its calls to be run.
     pub stop_reason: StopReason,
     /// What it counted.
     pub usage: Usage,
@@ -63,6 +66,13 @@ pub struct ProviderError {
     /// For the log.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl ProviderError {
+    /// An error without a time to wait or a cause.
+    pub fn new(kind: ProviderErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), retry_after: None, source: None }
+    }
 }
 
 /// Why a step failed.

@@ -1,8 +1,8 @@
 //! What a turn needs of the world: tools to call and a place to record.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use exoclaw_protocol::{Metering, ToolCall, ToolOutput, ToolSpec};
+use exoclaw_protocol::{Effect, FailureKind, Metering, ToolCall, ToolOutput, ToolSpec};
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
@@ -11,7 +11,7 @@ use crate::ModelStep;
 /// The tools of one agent.
 pub trait Tools: fmt::Debug + Send + Sync {
     /// What the model is offered.
-    fn specs(&self) -> std::sync::Arc<[ToolSpec]>;
+    fn specs(&self) -> Arc<[ToolSpec]>;
 
     /// Calls one tool. Whatever goes wrong is an output with `is_error`; dropping the future stops the tool.
     fn call(&self, invocation: Invocation) -> BoxFuture<'_, ToolReturn>;
@@ -46,13 +46,40 @@ pub struct ToolReturn {
     pub metering: Metering,
 }
 
+/// No tools at all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoTools;
+
+impl Tools for NoTools {
+    fn specs(&self) -> Arc<[ToolSpec]> {
+        Arc::new([])
+    }
+
+    fn call(&self, invocation: Invocation) -> BoxFuture<'_, ToolReturn> {
+        let text = format!("there is no tool named {:?}", invocation.call.name);
+        let output = ToolOutput::failed(FailureKind::UnknownTool, text);
+        Box::pin(async { ToolReturn { output, metering: Metering::default() } })
+    }
+}
+
 /// Makes the steps of a turn durable. The turn waits for each record before it goes on.
 pub trait Recorder: fmt::Debug + Send + Sync {
     /// Resolves when the record is durable.
     fn record(&self, record: TurnRecord) -> BoxFuture<'_, Result<(), RecordError>>;
 }
 
-/// What a turn records, in this order: a step, then an intent and a result for each of its calls.
+/// Keeps nothing: for turns that nobody will miss.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unrecorded;
+
+impl Recorder for Unrecorded {
+    fn record(&self, _record: TurnRecord) -> BoxFuture<'_, Result<(), RecordError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// What a turn records: a step, then an intent and a result for each of its calls. Calls run side by side, so their
+/// records may be interleaved. A call that is refused has no intent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TurnRecord {
     /// The model said something, whole.
@@ -69,7 +96,7 @@ pub enum TurnRecord {
         /// The call.
         call: ToolCall,
         /// What the tool does to the world.
-        effect: exoclaw_protocol::Effect,
+        effect: Effect,
     },
     /// A tool gave something back, or was refused.
     Result {

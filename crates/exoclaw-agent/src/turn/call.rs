@@ -1,0 +1,131 @@
+//! The calls of one step: which are run, and how.
+
+use exoclaw_protocol::{Block, Effect, FailureKind, Metering, StopReason, ToolCall, ToolOutput};
+use futures::{
+    StreamExt, TryStreamExt,
+    future::{Either, select},
+    stream,
+};
+use tokio::sync::mpsc;
+
+use super::{Run, TurnError, repeats::Verdict};
+use crate::{Invocation, Progress, ToolReturn, TurnEvent, TurnRecord};
+
+/// What one tool may have said before it was heard; further words are dropped by the tool's side.
+const PROGRESS_QUEUE: usize = 16;
+
+/// What happens with one call.
+pub(super) enum Plan {
+    Run(Effect),
+    Refuse(FailureKind, String),
+}
+
+impl Run {
+    /// Decides on each call before any is run. A repeated call that ends the turn keeps its neighbours from running too.
+    pub(super) fn plan(
+        &mut self,
+        step: u32,
+        calls: &[ToolCall],
+        stop_reason: StopReason,
+        is_last: bool,
+    ) -> (Vec<Plan>, Option<TurnError>) {
+        let refuse_all = |text: &str| {
+            calls.iter().map(|_| Plan::Refuse(FailureKind::Cancelled, text.to_owned())).collect::<Vec<_>>()
+        };
+        if stop_reason != StopReason::ToolUse {
+            return (refuse_all("not run: the answer was cut off, so this call may not be whole"), None);
+        }
+        if is_last {
+            return (refuse_all("not run: the turn has reached its limit of steps"), None);
+        }
+        let mut plans = Vec::with_capacity(calls.len());
+        for call in calls {
+            plans.push(match self.repeats.judge(step, call) {
+                Verdict::Run => self.plan_one(call),
+                Verdict::Tell(times) => Plan::Refuse(
+                    FailureKind::Cancelled,
+                    format!(
+                        "not run: this is call number {times} in a row with the same arguments. Use the results that \
+                         you have, or do something else; one more identical call ends the turn."
+                    ),
+                ),
+                Verdict::End(times) => {
+                    let error = TurnError::Repeated { tool: call.name.clone(), times };
+                    return (refuse_all("not run: the turn ended because calls were repeated"), Some(error));
+                }
+            });
+        }
+        (plans, None)
+    }
+
+    fn plan_one(&self, call: &ToolCall) -> Plan {
+        let tools = &self.request.tools;
+        let Some(spec) = tools.iter().find(|spec| spec.name == call.name) else {
+            let names: Vec<_> = tools.iter().map(|spec| spec.name.as_str()).collect();
+            let text = format!("there is no tool named {:?}. Tools: {}", call.name, names.join(", "));
+            return Plan::Refuse(FailureKind::UnknownTool, text);
+        };
+        if call.input.is_object() {
+            return Plan::Run(spec.effect);
+        }
+        let text = format!("the arguments are not a JSON object: {}", call.input);
+        Plan::Refuse(FailureKind::InvalidArguments, text)
+    }
+
+    /// Carries the plans out, the calls side by side, and gives the results in the order of the calls.
+    pub(super) async fn perform(
+        &self,
+        step: u32,
+        calls: &[ToolCall],
+        plans: Vec<Plan>,
+    ) -> Result<Vec<Block>, TurnError> {
+        let work = calls.iter().zip(plans).map(|(call, plan)| self.perform_one(step, call, plan));
+        stream::iter(work).buffered(self.turn.limits.parallel_calls.max(1)).try_collect().await
+    }
+
+    async fn perform_one(&self, step: u32, call: &ToolCall, plan: Plan) -> Result<Block, TurnError> {
+        let (effect, refusal) = match plan {
+            Plan::Run(effect) => {
+                self.record(TurnRecord::Intent { step, call: call.clone(), effect }).await?;
+                (effect, None)
+            }
+            Plan::Refuse(kind, text) => (Effect::Pure, Some(ToolOutput::failed(kind, text))),
+        };
+        self.emit(TurnEvent::ToolStarted { call: call.clone(), effect }).await?;
+        let returned = match refusal {
+            Some(output) => ToolReturn { output, metering: Metering::default() },
+            None => self.call(step, call).await?,
+        };
+        self.record(TurnRecord::Result { step, call: call.clone(), returned: returned.clone() }).await?;
+        let ToolReturn { output, metering } = returned;
+        let block =
+            Block::ToolResult { id: call.id.clone(), content: output.content.clone(), is_error: output.is_error };
+        let name = call.name.clone();
+        self.emit(TurnEvent::ToolFinished { call_id: call.id.clone(), name, output, metering }).await?;
+        Ok(block)
+    }
+
+    /// Runs one call and passes its progress on at the same time.
+    async fn call(&self, step: u32, call: &ToolCall) -> Result<ToolReturn, TurnError> {
+        let (progress, mut said) = mpsc::channel(PROGRESS_QUEUE);
+        let running = self.turn.tools.call(Invocation { step, call: call.clone(), progress });
+        let returned = match select(running, Box::pin(self.pass_on(call, &mut said))).await {
+            Either::Left((returned, _)) => returned,
+            Either::Right((passed_on, running)) => {
+                passed_on?;
+                running.await
+            }
+        };
+        // Closed first: a tool may have handed its sender to something that lives on.
+        said.close();
+        self.pass_on(call, &mut said).await?;
+        Ok(returned)
+    }
+
+    async fn pass_on(&self, call: &ToolCall, said: &mut mpsc::Receiver<Progress>) -> Result<(), TurnError> {
+        while let Some(progress) = said.recv().await {
+            self.emit(TurnEvent::ToolProgress { call_id: call.id.clone(), progress }).await?;
+        }
+        Ok(())
+    }
+}

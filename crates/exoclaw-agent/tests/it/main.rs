@@ -1,0 +1,6 @@
+//! Behaviour through the public API.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail where they stand")]
+
+mod demo;
+mod tools;
+mod turn;
