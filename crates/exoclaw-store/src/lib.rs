@@ -26,6 +26,7 @@
 
 #[cfg(feature = "test-util")]
 pub mod conformance;
+mod credentials;
 mod encoded;
 mod error;
 mod memory;
@@ -33,6 +34,7 @@ mod record;
 mod sqlite;
 mod store;
 
+pub use credentials::{CredentialError, CredentialName, Credentials};
 pub use error::{AppendError, Cause, KvError, ReadError};
 pub use memory::MemoryStore;
 pub use record::{Entry, Record, RunOutcome};

@@ -1,5 +1,6 @@
 //! The store through its public API: every backend, and what only SQLite promises.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod credentials;
 mod memory;
 mod sqlite;
