@@ -181,8 +181,8 @@ fn entries(
 fn entry(session: &SessionKey, row: &Row<'_>, json: &[u8]) -> Result<Entry, ReadError> {
     let seq: u64 = row.get(0).map_err(failed)?;
     let at_ms = row.get::<_, i64>(1).map_err(failed)?.cast_unsigned();
-    let crc: u32 = row.get(2).map_err(failed)?;
-    if checksum(session.as_str(), seq, at_ms, json) != crc {
+    let crc: i64 = row.get(2).map_err(failed)?;
+    if i64::from(checksum(session.as_str(), seq, at_ms, json)) != crc {
         let problem = "its checksum does not match".to_owned();
         return Err(ReadError::Damaged { session: session.to_string(), seq, problem });
     }

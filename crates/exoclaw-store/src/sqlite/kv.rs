@@ -45,12 +45,12 @@ pub(super) fn get(connection: &Connection, scope: &KvScope, key: &str) -> Result
              WHERE scope = (SELECT id FROM kv_scopes WHERE plugin = ?1 AND agent = ?2) AND key = ?3",
         )
         .map_err(failed)?;
-    let found: Option<(u32, Vec<u8>)> = statement
+    let found: Option<(i64, Vec<u8>)> = statement
         .query_row([scope.plugin.as_str(), scope.agent.as_str(), key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()
         .map_err(failed)?;
     match found {
-        Some((crc, value)) if checksum(key, &value) != crc => {
+        Some((crc, value)) if i64::from(checksum(key, &value)) != crc => {
             let KvScope { plugin, agent } = scope;
             let problem = format!("the value {key:?} of plugin {plugin} for agent {agent} is damaged");
             Err(ReadError::Failed(problem.into()))

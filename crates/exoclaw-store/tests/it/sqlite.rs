@@ -1,12 +1,50 @@
-use std::sync::Arc;
+//! The SQLite backend: the suite of every backend, and what only a file can promise.
 
-use exoclaw_store::{SqliteConfig, SqliteStore, Store};
+mod damage;
+mod full;
+mod kill;
+mod opening;
+mod random;
+
+use std::{path::PathBuf, sync::Arc};
+
+use exoclaw_store::{OpenError, SqliteConfig, SqliteStore, Store};
+use rusqlite::Connection;
 use tempfile::TempDir;
 
-async fn fresh() -> (Arc<dyn Store>, TempDir) {
-    let home = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&SqliteConfig::new(home.path().join("store.db"))).unwrap();
-    (Arc::new(store), home)
+/// A folder for one database.
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("store.db")
+    }
+
+    fn config(&self) -> SqliteConfig {
+        SqliteConfig::new(self.path())
+    }
+
+    fn open(&self) -> SqliteStore {
+        self.try_open().unwrap()
+    }
+
+    fn try_open(&self) -> Result<SqliteStore, OpenError> {
+        SqliteStore::open(&self.config())
+    }
+
+    /// The database as another program would open it.
+    fn raw(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
+    }
+}
+
+async fn fresh() -> (Arc<dyn Store>, Home) {
+    let home = Home::new();
+    (Arc::new(home.open()), home)
 }
 
 exoclaw_store::conformance_tests!(fresh);
