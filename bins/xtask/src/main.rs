@@ -1,2 +1,61 @@
-//! What is done to the project: set-up, builds, checks.
-fn main() {}
+//! What is done to the project: set-up, builds, checks. `cargo xtask help` lists it.
+//!
+//! Without dependencies, so that it starts in a second on a fresh machine. Every step is idempotent and installs what it
+//! needs: targets and components through rustup, tools of its own under `target/tools`, a browser through the system.
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "it talks to the person who runs it")]
+
+mod browser;
+mod ci;
+mod deny;
+mod plugins;
+mod shell;
+mod toolchain;
+mod up;
+
+use std::process::ExitCode;
+
+use shell::{Result, Shell};
+
+const HELP: &str = "\
+cargo xtask up [ARGS]      build everything and start the daemon; ARGS go to `exoclawd gateway`
+cargo xtask test [ARGS]    build everything and run all tests; ARGS go to `cargo test`
+cargo xtask ci [GATE…]     the other gates, or those that are named
+cargo xtask setup          only make the machine ready
+cargo xtask plugins        only build the example plugins into target/plugins
+cargo xtask coverage       all tests, with a floor for the lines they reach
+cargo xtask bench          measure a release build: serving, then each crate's hot paths";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let command = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    let outcome = Shell::new().and_then(|mut shell| {
+        let outcome = run(&mut shell, &command, &rest);
+        shell.report();
+        outcome
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(shell: &mut Shell, command: &str, args: &[String]) -> Result<()> {
+    match command {
+        "up" => up::up(shell, args),
+        "test" => ci::test(shell, args),
+        "ci" => ci::ci(shell, args),
+        "setup" => shell.section("setup", toolchain::setup),
+        "plugins" => up::plugins(shell),
+        "coverage" => ci::coverage(shell),
+        "bench" => ci::bench(shell, args),
+        "" | "help" | "--help" | "-h" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("there is no {other:?}; choose one of\n{HELP}").into()),
+    }
+}

@@ -1,0 +1,29 @@
+# Short names for `cargo xtask`, which needs no just.
+
+# Build everything and start the daemon
+up *ARGS:
+    cargo xtask up {{ARGS}}
+
+# Build everything and run all tests
+test *ARGS:
+    cargo xtask test {{ARGS}}
+
+# The other gates, or those that are named
+ci *GATES:
+    cargo xtask ci {{GATES}}
+
+# Only make the machine ready
+setup:
+    cargo xtask setup
+
+# Only build the example plugins
+plugins:
+    cargo xtask plugins
+
+# All tests, with a floor for the lines they reach
+coverage:
+    cargo xtask coverage
+
+# Measure a release build
+bench *WHAT:
+    cargo xtask bench {{WHAT}}
