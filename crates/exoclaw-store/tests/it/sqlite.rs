@@ -1,6 +1,7 @@
 //! The SQLite backend: the suite of every backend, and what only a file can promise.
 
 mod damage;
+mod failing;
 mod full;
 mod kill;
 mod opening;
