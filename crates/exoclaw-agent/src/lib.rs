@@ -29,13 +29,26 @@ mod event;
 mod provider;
 mod tools;
 
-mod demo;
 pub mod history;
+
+mod demo;
+
+mod anthropic;
+mod openai;
+
+mod http;
+mod parts;
+pub mod sse;
+mod wire;
+
 #[cfg(feature = "test-util")]
 pub mod test_util;
 
+pub use anthropic::AnthropicProvider;
 pub use demo::DemoProvider;
 pub use event::{TurnEnd, TurnEvent};
+pub use http::{ConfigError, ProviderConfig};
+pub use openai::OpenAiProvider;
 pub use provider::{ModelEvent, ModelRequest, ModelStep, Provider, ProviderError, ProviderErrorKind};
 pub use tools::{Invocation, NoTools, Progress, RecordError, Recorder, ToolReturn, Tools, TurnRecord, Unrecorded};
 pub use turn::{Jitter, RandomJitter, Turn, TurnError, TurnLimits};
