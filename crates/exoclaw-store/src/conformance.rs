@@ -31,6 +31,7 @@ macro_rules! conformance_tests {
             a_page_holds_at_least_one_entry,
             bounds_beyond_the_journal_are_harmless,
             nothing_is_appended_by_a_refused_append,
+            a_record_beyond_measure_is_refused,
             concurrent_appends_leave_no_gap,
             sessions_are_listed_by_last_use,
             a_session_is_summed_up,
@@ -44,6 +45,7 @@ macro_rules! conformance_tests {
             values_come_back_until_deleted,
             scopes_of_values_are_apart,
             a_quota_counts_keys_and_values,
+            a_value_beyond_measure_is_refused,
             keys_are_listed_in_byte_order,
         );
     };

@@ -1,6 +1,6 @@
 //! A record with its JSON, written once before it is handed to a backend.
 
-use crate::{AppendError, ReadError, Record};
+use crate::{AppendError, KvError, ReadError, Record};
 
 /// Largest record or value in bytes: a message of the largest frame fits several times, and no backend comes near its
 /// own bounds (SQLite holds a billion bytes per row).
@@ -20,12 +20,19 @@ pub(crate) fn encode(records: Vec<Record>) -> Result<Vec<Encoded>, AppendError> 
     }
     let encode_one = |record: Record| {
         let json = serde_json::to_string(&record).map_err(|error| AppendError::Failed(error.into()))?;
-        if json.len() > RECORD_BYTES {
-            return Err(AppendError::TooLarge { bytes: json.len(), max: RECORD_BYTES });
-        }
+        check_size(json.len())?;
         Ok(Encoded { record, json })
     };
     records.into_iter().map(encode_one).collect()
+}
+
+/// Refuses a value that is larger than a record may be.
+pub(crate) fn check_value(value: &[u8]) -> Result<(), KvError> {
+    check_size(value.len()).map_err(|error| KvError::Failed(error.into()))
+}
+
+fn check_size(bytes: usize) -> Result<(), AppendError> {
+    if bytes > RECORD_BYTES { Err(AppendError::TooLarge { bytes, max: RECORD_BYTES }) } else { Ok(()) }
 }
 
 /// Reads a stored record back.

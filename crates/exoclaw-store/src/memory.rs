@@ -287,6 +287,7 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'static, Result<(), KvError>> {
         let (scope, key) = (scope.clone(), key.to_owned());
         self.with(move |state| {
+            encoded::check_value(&value)?;
             let values = state.values.entry(scope).or_default();
             let others = values.iter().filter(|(other, _)| **other != key);
             let kept: usize = others.map(|(other, value)| other.len() + value.len()).sum();

@@ -350,9 +350,8 @@ impl Store for SqliteStore {
         value: Vec<u8>,
         quota: u64,
     ) -> BoxFuture<'static, Result<(), KvError>> {
-        let quota = quota.min(encoded::RECORD_BYTES as u64);
-        if (key.len() + value.len()) as u64 > quota {
-            return std::future::ready(Err(KvError::OverQuota { quota })).boxed();
+        if let Err(refused) = encoded::check_value(&value) {
+            return std::future::ready(Err(refused)).boxed();
         }
         let (scope, key) = (scope.clone(), key.to_owned());
         let bytes = key.len() + value.len();

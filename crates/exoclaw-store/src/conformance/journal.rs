@@ -1,6 +1,6 @@
 use futures::future::join_all;
 
-use super::samples::{ALL, accepted, keyed, one_of_each, scope, session};
+use super::samples::{ALL, accepted, keyed, one_of_each, oversized, scope, session};
 use crate::{AppendError, Appended, Entry, Page, ReadError, Record, SessionSummary, Store};
 
 fn seqs(entries: &[Entry]) -> Vec<u64> {
@@ -105,6 +105,14 @@ pub async fn nothing_is_appended_by_a_refused_append(store: &dyn Store) {
     assert_eq!(seqs(&store.read(&main, 0, ALL).await.unwrap()), [1]);
     assert_eq!(store.session(&main).await.unwrap().unwrap().updated_ms, 1);
     assert_eq!(store.append(&main, 3, vec![accepted("b")]).await.unwrap(), Appended { first: 2, last: 2 });
+    assert_eq!(store.read_only(), None);
+}
+
+/// A record beyond all measure is refused before it is handed on.
+pub async fn a_record_beyond_measure_is_refused(store: &dyn Store) {
+    let refused = store.append(&session("main"), 1, vec![accepted("a"), oversized()]).await;
+    assert!(matches!(refused, Err(AppendError::TooLarge { .. })), "{refused:?}");
+    assert_eq!(store.session_count().await.unwrap(), 0);
     assert_eq!(store.read_only(), None);
 }
 

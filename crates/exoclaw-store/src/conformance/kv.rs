@@ -1,5 +1,5 @@
 use super::samples::scope;
-use crate::{KvError, Store};
+use crate::{KvError, Store, encoded::RECORD_BYTES};
 
 const QUOTA: u64 = 1024;
 
@@ -52,6 +52,15 @@ pub async fn a_quota_counts_keys_and_values(store: &dyn Store) {
     set("b", 8).await.unwrap();
     assert!(store.kv_set(&scope("notes", "other"), "b", vec![7; 10], 10).await.is_err());
     store.kv_set(&scope("notes", "other"), "b", vec![7; 9], 10).await.unwrap();
+    assert_eq!(store.read_only(), None);
+}
+
+/// A value has a bound of its own, however large the quota is.
+pub async fn a_value_beyond_measure_is_refused(store: &dyn Store) {
+    let notes = scope("notes", "main");
+    let refused = store.kv_set(&notes, "k", vec![0; RECORD_BYTES + 1], u64::MAX).await;
+    assert!(matches!(refused, Err(KvError::Failed(_))), "{refused:?}");
+    assert_eq!(store.kv_get(&notes, "k").await.unwrap(), None);
     assert_eq!(store.read_only(), None);
 }
 

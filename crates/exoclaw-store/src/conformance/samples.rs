@@ -2,7 +2,7 @@
 
 use exoclaw_protocol::{Block, Effect, ErrorCode, Message, Metering, Role, SessionKey, StopReason, ToolOutput, Usage};
 
-use crate::{KvScope, Page, Record, RunOutcome};
+use crate::{KvScope, Page, Record, RunOutcome, encoded::RECORD_BYTES};
 
 /// A page without bounds that a test would meet.
 pub const ALL: Page = Page { entries: 10_000, bytes: 1 << 30 };
@@ -80,6 +80,12 @@ pub fn one_of_each(run: &str) -> Vec<Record> {
             outcome: RunOutcome::Failed { code: ErrorCode::RateLimited, message: "later".into() },
         },
     ]
+}
+
+/// A record larger than any backend takes.
+pub fn oversized() -> Record {
+    let message = Message::user("x".repeat(RECORD_BYTES));
+    Record::Accepted { run_id: "oversized".parse().unwrap(), message, key: None, digest: String::new() }
 }
 
 /// The values of a plugin for an agent.

@@ -6,6 +6,7 @@ mod full;
 mod kill;
 mod opening;
 mod random;
+mod waiting;
 
 use std::{path::PathBuf, sync::Arc};
 
