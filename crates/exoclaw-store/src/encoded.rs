@@ -4,7 +4,7 @@ use crate::{AppendError, KvError, ReadError, Record};
 
 /// Largest record or value in bytes: a message of the largest frame fits several times, and no backend comes near its
 /// own bounds (SQLite holds a billion bytes per row).
-pub(crate) const RECORD_BYTES: usize = 64 * 1024 * 1024;
+pub(crate) const RECORD_BYTES: usize = 32 * 1024 * 1024;
 
 /// A record beside the JSON that is stored.
 #[derive(Debug)]
