@@ -2,7 +2,7 @@
 
 use exoclaw_protocol::{Block, Effect, FailureKind, Metering, StopReason, ToolCall, ToolOutput};
 use futures::{
-    FutureExt, StreamExt, TryStreamExt,
+    StreamExt, TryStreamExt,
     future::{Either, select},
     stream,
 };
@@ -79,9 +79,7 @@ impl Run {
         calls: &[ToolCall],
         plans: Vec<Plan>,
     ) -> Result<Vec<Block>, TurnError> {
-        // Boxed: rustc can't see that a stream of futures which borrow is `Send`.
-        let work = calls.iter().zip(plans).map(|(call, plan)| self.perform_one(step, call, plan).boxed());
-        let work: Vec<_> = work.collect();
+        let work = calls.iter().zip(plans).map(|(call, plan)| self.perform_one(step, call, plan));
         stream::iter(work).buffered(self.turn.limits.parallel_calls.max(1)).try_collect().await
     }
 

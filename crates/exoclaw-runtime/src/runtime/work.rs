@@ -1,11 +1,9 @@
 //! Runs of a session, one after the other.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
-
-use futures::FutureExt;
+use std::sync::Arc;
 
 use super::Inner;
-use crate::{live::LiveRun, run, sessions::Lease, tasks::panic_text};
+use crate::{live::LiveRun, run, sessions::Lease};
 
 impl Inner {
     /// Sees to it that somebody works on the session's queue.
@@ -28,10 +26,7 @@ impl Inner {
             };
             let Ok(_permit) = permit else { return };
             let Some(live) = LiveRun::next(lease) else { return };
-            // The run has said that it failed by the time its panic arrives here; the next one is not to suffer.
-            if let Err(panic) = AssertUnwindSafe(run::run(self, live)).catch_unwind().await {
-                tracing::error!(panic = panic_text(&*panic), "ending a run panicked");
-            }
+            run::run(self, live).await;
         }
     }
 }
