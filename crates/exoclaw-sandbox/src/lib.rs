@@ -1,1 +1,62 @@
-//! Runs code nobody trusts: WASM components under grants and limits.
+//! Runs code nobody trusts: WebAssembly components under grants and limits.
+//!
+//! A [`Sandbox`] loads a [`Plugin`] from a packed component. A [`Permit`] is what the plugin asked for as far as the operator's
+//! [`Grants`] go, with its [`Limits`]; the default grants nothing. Each call runs in a fresh instance that is dropped at its
+//! end, and tells what it cost. Whatever a guest does, the caller gets a [`Called`]: traps, deadlines and used-up budgets are
+//! outputs with an error for the model and a [`CallError`] for the operator.
+//!
+//! The crate knows nothing of agents, sessions and configuration files. It spawns no tasks and owns one thread, which ends
+//! calls that run too long, sleeps while none run, and stops with the last handle. It reads the files of plugins, and its
+//! cache of compiled components if it is given one.
+//!
+//! ```no_run
+//! use exoclaw_sandbox::{Grants, Host, Limits, Permit, Sandbox, SandboxConfig, ToolRequest};
+//!
+//! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
+//! let sandbox = Sandbox::new(SandboxConfig::default())?;
+//! let plugin = sandbox.load("echo.wasm".as_ref(), None)?;
+//! let permit = Permit::new(plugin.manifest(), &Grants::default(), &Limits::default())?;
+//! let request = ToolRequest {
+//!     tool: "echo".parse()?,
+//!     arguments: serde_json::json!({ "text": "hello" }),
+//!     call_id: "call-1".parse()?,
+//!     idempotency_key: "key-1".into(),
+//!     agent: "main".parse()?,
+//!     session: "session-1".into(),
+//! };
+//! let called = plugin.call(&permit, request, Host::default()).await;
+//! assert!(!called.output.is_error, "{:?}", called.detail);
+//! # Ok(())
+//! # }
+//! ```
+
+mod bindings;
+mod cache;
+mod digest;
+mod grants;
+mod host;
+mod imports;
+mod instance;
+pub mod limits;
+mod load;
+mod outcome;
+mod output;
+mod permit;
+mod plugin;
+mod sandbox;
+mod state;
+mod ticker;
+
+pub use digest::{DigestError, Sha256Digest};
+pub use exoclaw_plugin_format::{
+    Access, ByteSize, FormatError, FsRequest, Manifest, ManifestError, PackError, Requests, SecretRequest, ToolDecl,
+    pack,
+};
+pub use grants::{FsGrant, Grants};
+pub use host::{Host, KeyValue, KeyValueError, OnProgress};
+pub use limits::{LimitError, Limits};
+pub use load::LoadError;
+pub use outcome::CallError;
+pub use permit::{GrantError, Permit};
+pub use plugin::{Called, Plugin, ToolRequest};
+pub use sandbox::{Sandbox, SandboxConfig, SandboxError};

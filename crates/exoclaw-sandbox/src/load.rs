@@ -1,0 +1,156 @@
+//! From a file to a plugin that can be called. None of its code runs here.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use exoclaw_plugin_format::{FormatError, Manifest, limits::COMPONENT_BYTES};
+use exoclaw_protocol::ToolName;
+use jsonschema::{PatternOptions, Validator};
+use wasmtime::component::Component;
+
+use crate::{Plugin, Sandbox, Sha256Digest, bindings::ToolPluginPre, imports, plugin};
+
+/// The interface that every plugin exports.
+const TOOL: &str = "exoclaw:plugin/tool@0.1.0";
+
+/// A file that is no plugin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file can't be read.
+    #[error("read the plugin {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The bytes are no component, are too many, or have no valid manifest.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// The file is another one than was approved.
+    #[error("the component's SHA-256 is {found}, pinned is {pinned}; if the change is wanted, add the plugin again")]
+    Pin {
+        /// What the config wants.
+        pinned: Sha256Digest,
+        /// What the file has.
+        found: Sha256Digest,
+    },
+    /// A tool's schema can't be used.
+    #[error("tool {tool}: its input schema is not valid: {reason}")]
+    Schema {
+        /// The tool.
+        tool: ToolName,
+        /// Why not.
+        reason: String,
+    },
+    /// The component does not validate or compile.
+    #[error("compile the component")]
+    Compile(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The component wants something that no grant can give.
+    #[error("the component imports {import}, {remedy}")]
+    UnknownImport {
+        /// The import.
+        import: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The manifest lists tools, the component has no way to call them.
+    #[error("the component does not export {TOOL}, which its manifest promises")]
+    NoTools,
+    /// Imports or exports have other types than the interface says.
+    #[error("the component does not fit the interface exoclaw:plugin@0.1.0")]
+    Link(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Sandbox {
+    /// Loads a plugin from its file. Blocks: it compiles, or reads the cache.
+    ///
+    /// # Errors
+    /// Files that can't be read, and those of [`Sandbox::load_bytes`].
+    pub fn load(&self, path: &Path, pin: Option<&Sha256Digest>) -> Result<Plugin, LoadError> {
+        let failed = |source| LoadError::Read { path: path.to_owned(), source };
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(failed)?;
+        file.take(COMPONENT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+        self.load_bytes(&bytes, pin)
+    }
+
+    /// Loads a plugin from its bytes. Blocks: it compiles, or reads the cache.
+    ///
+    /// # Errors
+    /// Bytes that are no packed component, are not the pinned ones, or want or offer something else than the interface.
+    pub fn load_bytes(&self, bytes: &[u8], pin: Option<&Sha256Digest>) -> Result<Plugin, LoadError> {
+        let manifest = Manifest::of_component(bytes)?;
+        let found = Sha256Digest::of(bytes);
+        if let Some(pinned) = pin.filter(|pinned| **pinned != found) {
+            return Err(LoadError::Pin { pinned: *pinned, found });
+        }
+        let schemas = schemas(&manifest)?;
+        let engine = &self.0.engine;
+        let component = match &self.0.cache {
+            Some(cache) => cache.component(engine, &found, bytes),
+            None => Component::from_binary(engine, bytes),
+        };
+        let component = component.map_err(|error| LoadError::Compile(error.into()))?;
+        self.check_interface(&component)?;
+        let linked = self.0.linker.instantiate_pre(&component).and_then(ToolPluginPre::new);
+        let pre = linked.map_err(|error| LoadError::Link(error.into()))?;
+        let sha256 = found.to_string();
+        Ok(Plugin(Arc::new(plugin::Inner {
+            manifest,
+            digest: found,
+            sha256,
+            schemas,
+            pre,
+            sandbox: Arc::clone(&self.0),
+        })))
+    }
+
+    fn check_interface(&self, component: &Component) -> Result<(), LoadError> {
+        let engine = &self.0.engine;
+        let types = component.component_type();
+        for (import, _) in types.imports(engine) {
+            if !imports::OFFERED.iter().any(|offered| offers(offered, import)) {
+                return Err(LoadError::UnknownImport { import: import.to_owned(), remedy: remedy(import) });
+            }
+        }
+        if types.exports(engine).all(|(export, _)| export != TOOL) {
+            return Err(LoadError::NoTools);
+        }
+        Ok(())
+    }
+}
+
+/// Whether an offered package (`wasi:io/`) or interface (`exoclaw:plugin/log`) covers an import with its version.
+fn offers(offered: &str, import: &str) -> bool {
+    import.strip_prefix(offered).is_some_and(|rest| offered.ends_with('/') || rest.starts_with('@') || rest.is_empty())
+}
+
+fn remedy(import: &str) -> &'static str {
+    if import.starts_with("wasi:http/") {
+        "which needs the grant `http`: not supported by this version"
+    } else if import.starts_with("wasi:sockets/") {
+        "which no grant gives: plugins open no sockets"
+    } else {
+        "which this version does not offer: build it against exoclaw:plugin@0.1.0 and WASI 0.2"
+    }
+}
+
+fn schemas(manifest: &Manifest) -> Result<HashMap<ToolName, Validator>, LoadError> {
+    let compile = |tool: &exoclaw_plugin_format::ToolDecl| {
+        // Patterns of a plugin's author run on arguments of the model: this engine takes linear time.
+        let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
+        match options.build(&tool.input_schema) {
+            Ok(schema) => Ok((tool.name.clone(), schema)),
+            Err(error) => Err(LoadError::Schema { tool: tool.name.clone(), reason: error.to_string() }),
+        }
+    };
+    manifest.tools.iter().map(compile).collect()
+}

@@ -1,0 +1,210 @@
+//! What a plugin gets: what it asked for, as far as it was granted.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use exoclaw_plugin_format::{Access, Manifest};
+use exoclaw_protocol::PluginName;
+use tokio::sync::Semaphore;
+
+use crate::{FsGrant, Grants, LimitError, Limits};
+
+/// The intersection of a plugin's requests and the operator's grants, with its limits. Clones share the concurrency limit.
+#[derive(Debug, Clone)]
+pub struct Permit {
+    pub(crate) plugin: PluginName,
+    pub(crate) dirs: Arc<[Dir]>,
+    pub(crate) env: Arc<[(String, String)]>,
+    pub(crate) kv: Option<u64>,
+    pub(crate) limits: Limits,
+    /// One permit for each call that may run.
+    pub(crate) slots: Arc<Semaphore>,
+    env_names: Vec<String>,
+    requested: Vec<String>,
+    granted: Vec<String>,
+    unrequested: Vec<String>,
+}
+
+/// A directory that the guest sees.
+#[derive(Debug)]
+pub(crate) struct Dir {
+    /// Canonical.
+    pub(crate) host: PathBuf,
+    pub(crate) guest: String,
+    pub(crate) access: Access,
+}
+
+/// Grants that can't be given.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GrantError {
+    /// A kind of grant that this version has no guard for.
+    #[error("grant {kind}: not supported by this version; remove it from the plugin's grants")]
+    Unsupported {
+        /// Its key in the config.
+        kind: &'static str,
+    },
+    /// Where a relative path starts would be a guess.
+    #[error("grant fs: {}: want an absolute path", host.display())]
+    Relative {
+        /// The directory.
+        host: PathBuf,
+    },
+    /// The directory can't be opened.
+    #[error("grant fs: open the directory {}; create it or correct the path", host.display())]
+    Directory {
+        /// The directory.
+        host: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// Two directories would be seen at one path.
+    #[error("grant fs: {guest} is granted twice")]
+    Twice {
+        /// The path in the guest.
+        guest: String,
+    },
+    /// The narrower grant could be walked around through the wider one.
+    #[error("grant fs: {} and {} overlap with different access", first.display(), second.display())]
+    Overlap {
+        /// One directory.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// A limit is out of range.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+}
+
+impl Permit {
+    /// Computes the permit of a plugin. Looks at each granted directory, so it blocks.
+    ///
+    /// # Errors
+    /// Grants that this version can't keep, directories that are not there or overlap with different access, and limits over
+    /// their ceilings.
+    pub fn new(manifest: &Manifest, grants: &Grants, limits: &Limits) -> Result<Self, GrantError> {
+        limits.check()?;
+        for (kind, is_empty) in [("http", grants.http.is_empty()), ("secrets", grants.secrets.is_empty())] {
+            if !is_empty {
+                return Err(GrantError::Unsupported { kind });
+            }
+        }
+        let mut lines = Lines::default();
+        let dirs = directories(manifest, &grants.fs, &mut lines)?;
+        let mut env_names = Vec::new();
+        for name in &grants.env {
+            if lines.add(manifest.requests.env.contains(name), format!("env {name}")) {
+                env_names.push(name.clone());
+            }
+        }
+        let kv = match (manifest.requests.kv, grants.kv) {
+            (Some(request), Some(grant)) => Some(request.min(grant)),
+            (None, Some(grant)) => {
+                lines.add(false, format!("kv {grant}"));
+                None
+            }
+            (_, None) => None,
+        };
+        if let Some(quota) = kv {
+            lines.add(true, format!("kv {quota}"));
+        }
+        Ok(Self {
+            plugin: manifest.name.clone(),
+            dirs: dirs.into(),
+            env: [].into(),
+            kv: kv.map(|quota| quota.0),
+            limits: limits.clone(),
+            slots: Arc::new(Semaphore::new(limits.concurrency as usize)),
+            env_names,
+            requested: manifest.requests.lines(),
+            granted: lines.granted,
+            unrequested: lines.unrequested,
+        })
+    }
+
+    /// Gives the granted environment variables their values; `value` is asked for those alone.
+    #[must_use]
+    pub fn with_env(mut self, value: impl Fn(&str) -> Option<String>) -> Self {
+        self.env = self.env_names.iter().filter_map(|name| Some((name.clone(), value(name)?))).collect();
+        self
+    }
+
+    /// What the plugin asks for, a line each for people.
+    pub fn requested(&self) -> &[String] {
+        &self.requested
+    }
+
+    /// What the plugin gets, a line each for people.
+    pub fn granted(&self) -> &[String] {
+        &self.granted
+    }
+
+    /// What was granted but never asked for, and so has no effect: a line each for people.
+    pub fn unrequested(&self) -> &[String] {
+        &self.unrequested
+    }
+
+    /// The limits of each call.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Quota of the plugin's store in bytes, if it has one.
+    pub fn kv_quota(&self) -> Option<u64> {
+        self.kv
+    }
+}
+
+#[derive(Default)]
+struct Lines {
+    granted: Vec<String>,
+    unrequested: Vec<String>,
+}
+
+impl Lines {
+    fn add(&mut self, effective: bool, line: String) -> bool {
+        if effective {
+            self.granted.push(line)
+        } else {
+            self.unrequested.push(line)
+        }
+        effective
+    }
+}
+
+fn directories(manifest: &Manifest, grants: &[FsGrant], lines: &mut Lines) -> Result<Vec<Dir>, GrantError> {
+    let mut dirs: Vec<Dir> = Vec::new();
+    for FsGrant { host, guest, access } in grants {
+        let Some(request) = manifest.requests.fs.iter().find(|request| &request.guest == guest) else {
+            lines.add(false, format!("fs {access} {guest}"));
+            continue;
+        };
+        let dir = Dir { host: open(host)?, guest: guest.clone(), access: request.access.min(*access) };
+        if dirs.iter().any(|other| other.guest == dir.guest) {
+            return Err(GrantError::Twice { guest: dir.guest });
+        }
+        let overlaps = |other: &&Dir| other.host.starts_with(&dir.host) || dir.host.starts_with(&other.host);
+        if let Some(other) = dirs.iter().filter(overlaps).find(|other| other.access != dir.access) {
+            return Err(GrantError::Overlap { first: other.host.clone(), second: dir.host });
+        }
+        lines.add(true, format!("fs {} {} ({})", dir.access, dir.guest, dir.host.display()));
+        dirs.push(dir);
+    }
+    Ok(dirs)
+}
+
+/// The canonical path of a directory that can be listed.
+fn open(host: &Path) -> Result<PathBuf, GrantError> {
+    if !host.is_absolute() {
+        return Err(GrantError::Relative { host: host.to_owned() });
+    }
+    let failed = |source| GrantError::Directory { host: host.to_owned(), source };
+    let canonical = host.canonicalize().map_err(failed)?;
+    std::fs::read_dir(&canonical).map_err(failed)?;
+    Ok(canonical)
+}

@@ -1,0 +1,168 @@
+//! A loaded plugin and its calls.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use exoclaw_plugin_format::Manifest;
+use exoclaw_protocol::{AgentId, CallId, Metering, ToolName, ToolOutput};
+use jsonschema::Validator;
+use serde_json::Value;
+use tokio::{sync::SemaphorePermit, time::timeout};
+
+use crate::{CallError, Host, Permit, Sha256Digest, bindings::ToolPluginPre, instance, limits, sandbox, state::State};
+
+/// A plugin, ready to be called. A cheap handle.
+#[derive(Clone)]
+pub struct Plugin(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) manifest: Manifest,
+    pub(crate) digest: Sha256Digest,
+    pub(crate) sha256: String,
+    pub(crate) schemas: HashMap<ToolName, Validator>,
+    pub(crate) pre: ToolPluginPre<State>,
+    pub(crate) sandbox: Arc<sandbox::Inner>,
+}
+
+/// One call of one tool.
+#[derive(Debug, Clone)]
+pub struct ToolRequest {
+    /// The tool, without its plugin's name.
+    pub tool: ToolName,
+    /// The arguments; checked against the tool's schema before the guest sees them.
+    pub arguments: Value,
+    /// The model's id of the call.
+    pub call_id: CallId,
+    /// The same for every attempt of one intended effect.
+    pub idempotency_key: String,
+    /// The agent that calls.
+    pub agent: AgentId,
+    /// Stable for a session without naming it, such as a digest of its key.
+    pub session: String,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct Called {
+    /// What the model and clients see. Whatever went wrong is in here, in words for the model.
+    pub output: ToolOutput,
+    /// What it cost.
+    pub metering: Metering,
+    /// What went wrong, for log and operator, if the host ended the call.
+    pub detail: Option<CallError>,
+}
+
+impl Plugin {
+    /// What the plugin says about itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.0.manifest
+    }
+
+    /// SHA-256 of the component in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.0.sha256
+    }
+
+    /// SHA-256 of the component.
+    pub fn digest(&self) -> Sha256Digest {
+        self.0.digest
+    }
+
+    /// Runs one tool in a fresh instance and drops the instance. Dropping the future stops the guest, wherever it is.
+    ///
+    /// Needs a tokio runtime with time and, for guests with directories, its blocking threads.
+    pub async fn call(&self, permit: &Permit, request: ToolRequest, host: Host) -> Called {
+        let started = Instant::now();
+        let mut metering = Metering::default();
+        let ended = self.run(permit, request, host, &mut metering).await;
+        metering.wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        match ended {
+            Ok(output) => Called { output, metering, detail: None },
+            Err(error) => Called { output: error.output(), metering, detail: Some(error) },
+        }
+    }
+
+    async fn run(
+        &self,
+        permit: &Permit,
+        request: ToolRequest,
+        host: Host,
+        metering: &mut Metering,
+    ) -> Result<ToolOutput, CallError> {
+        let plugin = &*self.0;
+        if permit.plugin != plugin.manifest.name {
+            return Err(CallError::OtherPlugin { permit: permit.plugin.clone(), plugin: plugin.manifest.name.clone() });
+        }
+        let arguments = plugin.check(&request)?;
+        let time = permit.limits.time;
+        let _slots = plugin.slots(permit, time).await?;
+        let _running = plugin.sandbox.ticker.running();
+        Box::pin(instance::run(plugin, permit, request, arguments, host, metering)).await
+    }
+}
+
+impl Inner {
+    /// The arguments as JSON text, if the tool's schema takes them.
+    fn check(&self, request: &ToolRequest) -> Result<String, CallError> {
+        let Some(schema) = self.schemas.get(&request.tool) else {
+            return Err(CallError::UnknownTool { tool: request.tool.clone() });
+        };
+        let invalid = |place: String, reason: String| CallError::Arguments { place, reason };
+        if let Err(error) = schema.validate(&request.arguments) {
+            return Err(invalid(error.instance_path().to_string(), error.masked().to_string()));
+        }
+        let text = request.arguments.to_string();
+        if text.len() > limits::ARGUMENT_BYTES {
+            let reason = format!("{} bytes, the limit is {}", text.len(), limits::ARGUMENT_BYTES);
+            return Err(invalid(String::new(), reason));
+        }
+        Ok(text)
+    }
+
+    /// Waits for a turn, of this plugin and then of the pool, in a bounded queue.
+    async fn slots<'a>(
+        &'a self,
+        permit: &'a Permit,
+        time: Duration,
+    ) -> Result<(SemaphorePermit<'a>, SemaphorePermit<'a>), CallError> {
+        if let (Ok(own), Ok(pool)) = (permit.slots.try_acquire(), self.sandbox.slots.try_acquire()) {
+            return Ok((own, pool));
+        }
+        let queue = Waiting::enter(&self.sandbox)?;
+        let turn = async {
+            let own = permit.slots.acquire().await.map_err(|_| CallError::Busy)?;
+            let pool = self.sandbox.slots.acquire().await.map_err(|_| CallError::Busy)?;
+            Ok((own, pool))
+        };
+        let slots = timeout(time, turn).await.map_err(|_| CallError::Busy)?;
+        drop(queue);
+        slots
+    }
+}
+
+/// A place in the queue.
+struct Waiting<'a>(&'a sandbox::Inner);
+
+impl<'a> Waiting<'a> {
+    fn enter(sandbox: &'a sandbox::Inner) -> Result<Self, CallError> {
+        let waiting = Self(sandbox);
+        if sandbox.waiting.fetch_add(1, Relaxed) >= sandbox.queue { Err(CallError::Busy) } else { Ok(waiting) }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Relaxed);
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Manifest { name, version, .. } = &self.0.manifest;
+        f.debug_struct("Plugin").field("name", name).field("version", version).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,5 @@
+//! The sandbox through its public API, with components made from WebAssembly text.
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod call;
+mod guest;
