@@ -1,7 +1,13 @@
 //! What every backend must do, as tests that a backend's own test binary takes over with [`conformance_tests!`].
 //!
-//! ```ignore
-//! async fn fresh() -> (Arc<dyn Store>, TempDir) { … }
+//! ```
+//! use std::sync::Arc;
+//!
+//! use exoclaw_store::{MemoryStore, Store};
+//!
+//! async fn fresh() -> (Arc<dyn Store>, ()) {
+//!     (Arc::new(MemoryStore::new()), ())
+//! }
 //! exoclaw_store::conformance_tests!(fresh);
 //! ```
 //!
