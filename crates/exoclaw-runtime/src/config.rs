@@ -2,12 +2,12 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use exoclaw_agent::Provider;
+use exoclaw_agent::{Provider, TurnLimits};
 use exoclaw_protocol::AgentId;
 use exoclaw_router::Router;
 use exoclaw_store::{Page, ReadError, Store};
 
-use crate::{clock::Clock, plugins::Plugins, tools::AgentTools};
+use crate::{clock::Clock, plugins::Plugins, tools};
 
 /// Settings, checked when the runtime starts and never changed after.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct RuntimeConfig {
     pub messages_in_flight: usize,
     /// How much of a session's journal the model is told, the newest part of it.
     pub context: Page,
+    /// Where a turn stops by itself.
+    pub turn_limits: TurnLimits,
 }
 
 impl RuntimeConfig {
@@ -36,6 +38,7 @@ impl RuntimeConfig {
             concurrent_runs: 64,
             messages_in_flight: 4_096,
             context: Page { entries: 2_000, bytes: 1024 * 1024 },
+            turn_limits: TurnLimits::default(),
         }
     }
 }
@@ -121,7 +124,6 @@ pub enum StartError {
 #[derive(Debug)]
 pub(crate) struct Agent {
     pub(crate) config: AgentConfig,
-    pub(crate) tools: Arc<AgentTools>,
 }
 
 /// Makes the agents ready.
@@ -132,8 +134,8 @@ pub(crate) fn agents(
 ) -> Result<HashMap<AgentId, Arc<Agent>>, StartError> {
     let mut agents = HashMap::new();
     for config in configs {
-        let tools = Arc::new(AgentTools::new(&config, plugins)?);
-        agents.insert(config.id.clone(), Arc::new(Agent { config, tools }));
+        tools::check(&config, plugins)?;
+        agents.insert(config.id.clone(), Arc::new(Agent { config }));
     }
     match router.agents().iter().find(|agent| !agents.contains_key(*agent)) {
         Some(agent) => Err(StartError::MissingAgent { agent: agent.clone() }),

@@ -2,10 +2,10 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use exoclaw_agent::{ModelEvent, ModelRequest, ModelStep, ProviderError, ProviderErrorKind, TurnEnd, TurnEvent};
-use exoclaw_protocol::{ErrorCode, Event, Message, RpcError};
-use exoclaw_store::{Record, RunOutcome};
-use futures::{FutureExt, StreamExt};
+use exoclaw_agent::{Turn, TurnEnd, TurnError, TurnEvent};
+use exoclaw_protocol::{ErrorCode, Event, RpcError};
+use exoclaw_store::{AppendError, Record, RunOutcome};
+use futures::FutureExt;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -91,46 +91,23 @@ async fn turn(
     let messages = history::newest(&*inner.store, &session, &run_id, accepted, inner.context).await;
     let messages = messages.map_err(|error| read_refusal(&error))?;
 
-    let request = ModelRequest {
-        model: agent.config.model.clone(),
-        system: agent.config.system_prompt.clone(),
-        messages,
-        tools: agent.tools.specs(),
-        max_tokens: agent.config.max_tokens,
-    };
-    let mut stream = agent.config.provider.stream(Arc::new(request));
-    while let Some(event) = stream.next().await {
-        let event = event.map_err(|error| refusal(&error))?;
-        let ModelStep { content, stop_reason, usage } = match event {
-            ModelEvent::Done(step) => step,
-            ModelEvent::Text(text) => {
-                events.send(TurnEvent::Text(text)).await.ok();
-                continue;
-            }
-            ModelEvent::Thinking(text) => {
-                events.send(TurnEvent::Thinking(text)).await.ok();
-                continue;
-            }
-        };
-        let step = Record::Step { run_id, step: 0, content: content.clone(), stop_reason, usage };
-        journal.append(step).await.map_err(|error| append_refusal(&error))?;
-        events.send(TurnEvent::StepEnded { usage }).await.ok();
-        return Ok(TurnEnd { message: Message::assistant(content), stop_reason, usage });
-    }
-    Err(RpcError::new(ErrorCode::BadStream, "the model's stream ended before its answer did: send again"))
+    let mut turn = Turn::new(agent.config.provider.clone(), agent.config.model.clone());
+    turn.system = agent.config.system_prompt.clone();
+    turn.max_tokens = agent.config.max_tokens;
+    turn.recorder = Arc::new(journal);
+    turn.limits = inner.turn_limits.clone();
+    turn.run(messages, events).await.map_err(|error| refusal(&error))
 }
 
-fn refusal(error: &ProviderError) -> RpcError {
-    let code = match error.kind {
-        ProviderErrorKind::Auth => ErrorCode::ProviderAuth,
-        ProviderErrorKind::RateLimited => ErrorCode::RateLimited,
-        ProviderErrorKind::ContextTooLong => ErrorCode::ContextTooLong,
-        ProviderErrorKind::BadStream => ErrorCode::BadStream,
-        ProviderErrorKind::Refused => ErrorCode::Refused,
-        _ => ErrorCode::ProviderUnavailable,
-    };
+fn refusal(error: &TurnError) -> RpcError {
+    if let TurnError::Record(record) = error
+        && let Some(append) = record.0.downcast_ref::<AppendError>()
+    {
+        return append_refusal(append);
+    }
     tracing::warn!(error = %Chain(error), "run failed");
-    RpcError::new(code, error.to_string())
+    let retry_after = error.retry_after().and_then(|after| u64::try_from(after.as_millis()).ok());
+    RpcError { retry_after_ms: retry_after, ..RpcError::new(error.code(), error.to_string()) }
 }
 
 fn journal(inner: &Arc<Inner>, live: &LiveRun) -> Journal {

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
 
+use exoclaw_agent::TurnLimits;
 use exoclaw_protocol::{
     AgentId, AgentStatus, ChatHistoryParams, ChatHistoryResult, ErrorCode, PingResult, PluginListResult, RpcError,
     SessionInfo, SessionKey, SessionListParams, SessionListResult, SessionRef, SessionSubscribeParams,
@@ -55,6 +56,7 @@ pub(crate) struct Inner {
     /// Runs under way are to end now.
     pub(crate) interrupt: CancellationToken,
     pub(crate) context: Page,
+    pub(crate) turn_limits: TurnLimits,
     pub(crate) router: Router,
     agents: HashMap<AgentId, Arc<Agent>>,
     /// In the order of the config.
@@ -91,6 +93,7 @@ impl Runtime {
             closing: CancellationToken::new(),
             interrupt: CancellationToken::new(),
             context: config.context,
+            turn_limits: config.turn_limits,
             agents,
             agent_status,
             plugins,

@@ -2,7 +2,7 @@
 
 use exoclaw_protocol::{Block, Effect, FailureKind, Metering, StopReason, ToolCall, ToolOutput};
 use futures::{
-    StreamExt, TryStreamExt,
+    FutureExt, StreamExt, TryStreamExt,
     future::{Either, select},
     stream,
 };
@@ -79,7 +79,9 @@ impl Run {
         calls: &[ToolCall],
         plans: Vec<Plan>,
     ) -> Result<Vec<Block>, TurnError> {
-        let work = calls.iter().zip(plans).map(|(call, plan)| self.perform_one(step, call, plan));
+        // Boxed: rustc can't see that a stream of futures which borrow is `Send`.
+        let work = calls.iter().zip(plans).map(|(call, plan)| self.perform_one(step, call, plan).boxed());
+        let work: Vec<_> = work.collect();
         stream::iter(work).buffered(self.turn.limits.parallel_calls.max(1)).try_collect().await
     }
 

@@ -1,9 +1,11 @@
 //! Runs of a session, one after the other.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use futures::FutureExt;
 
 use super::Inner;
-use crate::{live::LiveRun, run, sessions::Lease};
+use crate::{live::LiveRun, run, sessions::Lease, tasks::panic_text};
 
 impl Inner {
     /// Sees to it that somebody works on the session's queue.
@@ -26,7 +28,10 @@ impl Inner {
             };
             let Ok(_permit) = permit else { return };
             let Some(live) = LiveRun::next(lease) else { return };
-            run::run(self, live).await;
+            // The run has said that it failed by the time its panic arrives here; the next one is not to suffer.
+            if let Err(panic) = AssertUnwindSafe(run::run(self, live)).catch_unwind().await {
+                tracing::error!(panic = panic_text(&*panic), "ending a run panicked");
+            }
         }
     }
 }

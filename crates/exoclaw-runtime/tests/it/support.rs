@@ -1,0 +1,176 @@
+//! A runtime in memory, and a store that can be made to fail.
+
+mod store;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use exoclaw_agent::{
+    Provider,
+    test_util::{Script, ScriptedProvider},
+};
+use exoclaw_protocol::{
+    ChatSendParams, ChatSendResult, Event, RpcError, RunId, SessionEvent, SessionRef, SessionSubscribeParams,
+    SessionSubscribeResult,
+};
+use exoclaw_router::Router;
+use exoclaw_runtime::{AgentConfig, Clock, Parts, Plugins, Runtime, RuntimeConfig, Subscription};
+use exoclaw_store::{MemoryStore, Page, Record, Store};
+
+pub(crate) use store::{Fault, TestStore};
+
+/// Far longer than anything here takes. Where time is paused, a test that hangs fails at once.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A clock that goes on by a millisecond each time it is read.
+#[derive(Debug)]
+pub(crate) struct TestClock(AtomicU64);
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self(AtomicU64::new(1_800_000_000_000))
+    }
+}
+
+impl Clock for TestClock {
+    fn now_ms(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// A runtime with one agent, `main`, whose model follows a script.
+pub(crate) struct World {
+    pub(crate) runtime: Runtime,
+    pub(crate) script: Script,
+    pub(crate) store: Arc<TestStore>,
+    clock: Arc<TestClock>,
+}
+
+pub(crate) fn config(provider: Arc<dyn Provider>) -> RuntimeConfig {
+    RuntimeConfig::new(vec![AgentConfig::new("main".parse().unwrap(), "scripted", provider, "model-1")])
+}
+
+pub(crate) fn router() -> Router {
+    Router::new(vec!["main".parse().unwrap()], "main".parse().unwrap(), vec![]).unwrap()
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut RuntimeConfig)) -> Self {
+        Self::over(Arc::new(MemoryStore::new()), Arc::default(), change).await
+    }
+
+    pub(crate) async fn over(
+        store: Arc<dyn Store>,
+        clock: Arc<TestClock>,
+        change: impl FnOnce(&mut RuntimeConfig),
+    ) -> Self {
+        let (provider, script) = ScriptedProvider::new();
+        let mut config = config(provider);
+        change(&mut config);
+        let store = Arc::new(TestStore::new(store));
+        let parts = Parts { router: router(), store: store.clone(), plugins: Plugins::default(), clock: clock.clone() };
+        let runtime = Runtime::start(config, parts).await.unwrap();
+        Self { runtime, script, store, clock }
+    }
+
+    /// A new process over the same store, which finds it as a crash would have left it.
+    pub(crate) async fn restart(&self) -> Self {
+        Self::over(self.store.inner().clone(), self.clock.clone(), |_| {}).await
+    }
+
+    pub(crate) async fn send(&self, text: &str) -> (ChatSendResult, Subscription) {
+        self.send_to("main", text).await
+    }
+
+    pub(crate) async fn send_to(&self, session: &str, text: &str) -> (ChatSendResult, Subscription) {
+        self.runtime.send_and_subscribe(message(session, text)).await.unwrap()
+    }
+
+    pub(crate) async fn send_keyed(&self, text: &str, key: &str) -> Result<ChatSendResult, RpcError> {
+        self.runtime.send(ChatSendParams { idempotency_key: Some(key.parse().unwrap()), ..message("main", text) }).await
+    }
+
+    pub(crate) async fn subscribe(&self, position: Option<(u64, u64)>) -> (SessionSubscribeResult, Subscription) {
+        self.subscribe_to("main", position).await
+    }
+
+    pub(crate) async fn subscribe_to(
+        &self,
+        session: &str,
+        position: Option<(u64, u64)>,
+    ) -> (SessionSubscribeResult, Subscription) {
+        let (epoch, seq) = position.unzip();
+        self.runtime.subscribe(SessionSubscribeParams { session: name(session), epoch, seq }).await.unwrap()
+    }
+
+    /// Names of the records of `agent:main:main`, in order.
+    pub(crate) async fn journal(&self) -> Vec<&'static str> {
+        let page = Page { entries: 10_000, bytes: u64::MAX };
+        let session = "agent:main:main".parse().unwrap();
+        let entries = self.store.inner().read(&session, 0, page).await.unwrap();
+        entries.iter().map(|entry| record_name(&entry.record)).collect()
+    }
+}
+
+pub(crate) fn record_name(record: &Record) -> &'static str {
+    match record {
+        Record::Accepted { .. } => "accepted",
+        Record::RunStarted { .. } => "started",
+        Record::Step { .. } => "step",
+        Record::Intent { .. } => "intent",
+        Record::ToolResult { .. } => "result",
+        Record::RunEnded { .. } => "ended",
+        _ => "another",
+    }
+}
+
+pub(crate) fn name(session: &str) -> SessionRef {
+    session.parse().unwrap()
+}
+
+pub(crate) fn message(session: &str, text: &str) -> ChatSendParams {
+    ChatSendParams::text(name(session), text)
+}
+
+/// The next event.
+pub(crate) async fn next(subscription: &mut Subscription) -> SessionEvent {
+    let published = tokio::time::timeout(PATIENCE, subscription.next()).await.expect("no event came").unwrap();
+    published.event().clone()
+}
+
+/// Events up to and with the terminal one of a run.
+pub(crate) async fn events(subscription: &mut Subscription, run_id: &RunId) -> Vec<SessionEvent> {
+    let mut events = Vec::new();
+    loop {
+        let event = next(subscription).await;
+        let is_last = event.run_id == *run_id && event.event.is_terminal();
+        events.push(event);
+        if is_last {
+            return events;
+        }
+    }
+}
+
+/// The terminal event of a run.
+pub(crate) async fn end(subscription: &mut Subscription, run_id: &RunId) -> Event {
+    events(subscription, run_id).await.pop().unwrap().event
+}
+
+/// Names of events as on the wire, deltas with their text.
+pub(crate) fn names(events: &[SessionEvent]) -> Vec<String> {
+    let name = |event: &SessionEvent| match &event.event {
+        Event::Delta { text } => format!("delta {text}"),
+        Event::Error { code, .. } => format!("error {code}"),
+        other => serde_json::to_value(other).unwrap()["type"].as_str().unwrap().to_owned(),
+    };
+    events.iter().map(name).collect()
+}

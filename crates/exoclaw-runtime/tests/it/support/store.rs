@@ -1,0 +1,148 @@
+//! A store with faults on demand.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+use exoclaw_protocol::{IdempotencyKey, SessionKey};
+use exoclaw_store::{
+    AppendError, Appended, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, SessionSummary, Store,
+};
+use futures::{FutureExt, future::BoxFuture};
+use tokio::sync::Semaphore;
+
+/// What happens to an append.
+#[derive(Debug, Clone)]
+pub(crate) enum Fault {
+    /// It fails as on a full disk, and changes nothing.
+    Fail,
+    /// It panics.
+    Panic,
+    /// It waits for a permit before it is written.
+    Hold(Arc<Semaphore>),
+}
+
+type Rule = Box<dyn Fn(&Record) -> Option<Fault> + Send + Sync>;
+
+/// Passes everything on to a real store, but for appends that a rule picks out.
+pub(crate) struct TestStore {
+    inner: Arc<dyn Store>,
+    rule: Mutex<Option<Rule>>,
+}
+
+impl TestStore {
+    pub(crate) fn new(inner: Arc<dyn Store>) -> Self {
+        Self { inner, rule: Mutex::default() }
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<dyn Store> {
+        &self.inner
+    }
+
+    pub(crate) fn on_append(&self, rule: impl Fn(&Record) -> Option<Fault> + Send + Sync + 'static) {
+        *self.rule.lock().unwrap() = Some(Box::new(rule));
+    }
+
+    pub(crate) fn heal(&self) {
+        *self.rule.lock().unwrap() = None;
+    }
+}
+
+impl fmt::Debug for TestStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TestStore")
+    }
+}
+
+impl Store for TestStore {
+    fn append(
+        &self,
+        session: &SessionKey,
+        at_ms: u64,
+        records: Vec<Record>,
+    ) -> BoxFuture<'static, Result<Appended, AppendError>> {
+        let fault = {
+            let rule = self.rule.lock().unwrap();
+            rule.as_ref().and_then(|rule| records.iter().find_map(rule))
+        };
+        let (inner, session) = (self.inner.clone(), session.clone());
+        async move {
+            match fault {
+                Some(Fault::Fail) => return Err(AppendError::Failed("no space left on device".into())),
+                Some(Fault::Panic) => panic!("the store panics as it was told to"),
+                Some(Fault::Hold(gate)) => gate.acquire().await.unwrap().forget(),
+                None => {}
+            }
+            inner.append(&session, at_ms, records).await
+        }
+        .boxed()
+    }
+
+    fn read(&self, session: &SessionKey, after: u64, page: Page) -> BoxFuture<'static, Result<Vec<Entry>, ReadError>> {
+        self.inner.read(session, after, page)
+    }
+
+    fn tail(
+        &self,
+        session: &SessionKey,
+        before: Option<u64>,
+        page: Page,
+    ) -> BoxFuture<'static, Result<Vec<Entry>, ReadError>> {
+        self.inner.tail(session, before, page)
+    }
+
+    fn sessions(&self, limit: u32) -> BoxFuture<'static, Result<Vec<SessionSummary>, ReadError>> {
+        self.inner.sessions(limit)
+    }
+
+    fn session(&self, session: &SessionKey) -> BoxFuture<'static, Result<Option<SessionSummary>, ReadError>> {
+        self.inner.session(session)
+    }
+
+    fn session_count(&self) -> BoxFuture<'static, Result<u64, ReadError>> {
+        self.inner.session_count()
+    }
+
+    fn open_runs(&self) -> BoxFuture<'static, Result<Vec<OpenRun>, ReadError>> {
+        self.inner.open_runs()
+    }
+
+    fn find_key(
+        &self,
+        session: &SessionKey,
+        key: &IdempotencyKey,
+    ) -> BoxFuture<'static, Result<Option<KeyedRun>, ReadError>> {
+        self.inner.find_key(session, key)
+    }
+
+    fn kv_get(&self, scope: &KvScope, key: &str) -> BoxFuture<'static, Result<Option<Vec<u8>>, KvError>> {
+        self.inner.kv_get(scope, key)
+    }
+
+    fn kv_set(
+        &self,
+        scope: &KvScope,
+        key: &str,
+        value: Vec<u8>,
+        quota: u64,
+    ) -> BoxFuture<'static, Result<(), KvError>> {
+        self.inner.kv_set(scope, key, value, quota)
+    }
+
+    fn kv_delete(&self, scope: &KvScope, key: &str) -> BoxFuture<'static, Result<(), KvError>> {
+        self.inner.kv_delete(scope, key)
+    }
+
+    fn kv_keys(&self, scope: &KvScope, prefix: &str, limit: u32) -> BoxFuture<'static, Result<Vec<String>, KvError>> {
+        self.inner.kv_keys(scope, prefix, limit)
+    }
+
+    fn read_only(&self) -> Option<String> {
+        self.inner.read_only()
+    }
+
+    fn close(&self) -> BoxFuture<'static, ()> {
+        self.inner.close()
+    }
+}
