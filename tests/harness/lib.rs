@@ -3,4 +3,6 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stderr, reason = "a test stops at the first surprise")]
 
 pub mod daemon;
+pub mod model;
+pub mod wait;
 pub mod ws;
