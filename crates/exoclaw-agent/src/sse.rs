@@ -59,10 +59,8 @@ impl Decoder {
     /// # Errors
     /// When a line or an event is too large. The decoder is of no use afterwards.
     pub fn next_event(&mut self, bytes: &mut &[u8]) -> Result<Option<Event>, Error> {
-        loop {
-            if std::mem::take(&mut self.after_cr)
-                && let [b'\n', rest @ ..] = bytes
-            {
+        while let [first, rest @ ..] = *bytes {
+            if std::mem::take(&mut self.after_cr) && *first == b'\n' {
                 *bytes = rest;
             }
             let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else { break };
@@ -84,8 +82,6 @@ impl Decoder {
                 return Ok(ended);
             }
         }
-        // Where the bytes end behind a CR, the next ones decide about its LF.
-        self.after_cr = self.after_cr && bytes.is_empty();
         self.extend(bytes)?;
         *bytes = &[];
         Ok(None)

@@ -2,5 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail where they stand")]
 
 mod demo;
+mod history;
+mod providers;
+mod sse;
 mod tools;
 mod turn;
