@@ -7,7 +7,7 @@ use exoclaw_protocol::AgentId;
 use exoclaw_router::Router;
 use exoclaw_store::{Page, ReadError, Store};
 
-use crate::{clock::Clock, plugins::Plugins, tools};
+use crate::{clock::Clock, plugins::Plugins, tools::AgentTools};
 
 /// Settings, checked when the runtime starts and never changed after.
 #[derive(Debug, Clone)]
@@ -124,6 +124,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub(crate) struct Agent {
     pub(crate) config: AgentConfig,
+    pub(crate) tools: Arc<AgentTools>,
 }
 
 /// Makes the agents ready.
@@ -134,8 +135,8 @@ pub(crate) fn agents(
 ) -> Result<HashMap<AgentId, Arc<Agent>>, StartError> {
     let mut agents = HashMap::new();
     for config in configs {
-        tools::check(&config, plugins)?;
-        agents.insert(config.id.clone(), Arc::new(Agent { config }));
+        let tools = Arc::new(AgentTools::new(&config, plugins)?);
+        agents.insert(config.id.clone(), Arc::new(Agent { config, tools }));
     }
     match router.agents().iter().find(|agent| !agents.contains_key(*agent)) {
         Some(agent) => Err(StartError::MissingAgent { agent: agent.clone() }),

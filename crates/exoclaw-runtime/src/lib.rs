@@ -29,6 +29,6 @@ mod tasks;
 pub use clock::{Clock, SystemClock};
 pub use config::{AgentConfig, Parts, RuntimeConfig, StartError};
 pub use hub::{Lagged, Published, Subscription};
-pub use plugins::{PluginSlot, Plugins};
+pub use plugins::{PluginSlot, Plugins, ReadyPlugin};
 pub use runtime::Runtime;
 pub use tasks::{Stopped, Tasks};

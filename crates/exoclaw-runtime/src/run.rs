@@ -14,6 +14,7 @@ use crate::{
     live::LiveRun,
     runtime::Inner,
     tasks::panic_text,
+    tools::RunTools,
 };
 
 /// Events between the turn and the hub. When full the turn waits: publishing is quick and waits for no reader.
@@ -94,6 +95,7 @@ async fn turn(
     let mut turn = Turn::new(agent.config.provider.clone(), agent.config.model.clone());
     turn.system = agent.config.system_prompt.clone();
     turn.max_tokens = agent.config.max_tokens;
+    turn.tools = Arc::new(RunTools::new(agent.tools.clone(), inner.store.clone(), &session, run_id));
     turn.recorder = Arc::new(journal);
     turn.limits = inner.turn_limits.clone();
     turn.run(messages, events).await.map_err(|error| refusal(&error))

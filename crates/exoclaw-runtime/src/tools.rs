@@ -1,19 +1,143 @@
-//! What an agent's model may call.
+//! Offers plugins to the model as its tools.
+
+use std::{collections::HashMap, sync::Arc};
+
+use exoclaw_agent::{Invocation, Progress, ToolReturn, Tools};
+use exoclaw_protocol::{AgentId, FailureKind, Metering, PluginName, RunId, SessionKey, ToolName, ToolOutput, ToolSpec};
+use exoclaw_sandbox::{Called, Host, KeyValue, OnProgress, ToolDecl, ToolRequest};
+use exoclaw_store::{KvScope, Store};
+use futures::{FutureExt, future::BoxFuture};
+use sha2::{Digest, Sha256};
 
 use crate::{
     config::{AgentConfig, StartError},
-    plugins::Plugins,
+    journal::{Chain, effect_key},
+    plugins::{Plugins, ReadyPlugin},
 };
 
-/// Checks that each tool of an agent is of a plugin that there is.
-pub(crate) fn check(agent: &AgentConfig, plugins: &Plugins) -> Result<(), StartError> {
-    let unknown = agent.tools.iter().find(|tool| !plugins.has(tool.split('.').next().unwrap_or_default()));
-    unknown.map_or(Ok(()), |tool| {
-        Err(StartError::UnknownTool { agent: agent.id.clone(), tool: tool.clone(), known: plugins.names() })
-    })
+mod kv;
+
+use kv::PluginKv;
+
+/// The tools of one agent.
+#[derive(Debug)]
+pub(crate) struct AgentTools {
+    agent: AgentId,
+    specs: Arc<[ToolSpec]>,
+    /// By the name that the model uses.
+    targets: HashMap<String, (Arc<ReadyPlugin>, ToolName)>,
 }
 
-/// The tool as people see it: `plugin.tool`, or `plugin` alone where both are the same.
+impl AgentTools {
+    /// The tools that the agent's config names: `plugin` for all of a plugin, `plugin.tool` for one. A plugin that could
+    /// not be loaded offers none.
+    pub(crate) fn new(agent: &AgentConfig, plugins: &Plugins) -> Result<Self, StartError> {
+        let (mut specs, mut targets) = (Vec::new(), HashMap::new());
+        for selector in &agent.tools {
+            let unknown = || {
+                let known = plugins.tool_names().join(", ");
+                StartError::UnknownTool { agent: agent.id.clone(), tool: selector.clone(), known }
+            };
+            let (plugin, tool) = selector.split_once('.').map_or((selector.as_str(), None), |(p, t)| (p, Some(t)));
+            let ready = match plugins.find(plugin).ok_or_else(unknown)? {
+                Ok(ready) => ready,
+                Err(reason) => {
+                    tracing::warn!(agent = %agent.id, tool = selector, reason, "tool is not offered");
+                    continue;
+                }
+            };
+            let manifest = ready.plugin.manifest();
+            let chosen = |decl: &&ToolDecl| tool.is_none_or(|tool| tool == decl.name.as_str());
+            let mut found = manifest.tools.iter().filter(chosen).peekable();
+            if found.peek().is_none() {
+                return Err(unknown());
+            }
+            for decl in found {
+                let spec = spec(&manifest.name, decl);
+                let target = (ready.clone(), decl.name.clone());
+                if targets.insert(spec.name.clone(), target).is_none() {
+                    specs.push(spec);
+                }
+            }
+        }
+        Ok(Self { agent: agent.id.clone(), specs: specs.into(), targets })
+    }
+}
+
+fn spec(plugin: &PluginName, decl: &ToolDecl) -> ToolSpec {
+    ToolSpec {
+        name: model_name(plugin, &decl.name),
+        description: decl.description.clone(),
+        input_schema: decl.input_schema.clone(),
+        effect: decl.effect,
+    }
+}
+
+/// The tool as models see it, whose names have no dots.
+fn model_name(plugin: &PluginName, tool: &ToolName) -> String {
+    if plugin.as_str() == tool.as_str() { plugin.to_string() } else { format!("{plugin}__{tool}") }
+}
+
+/// The tool as people see it: `plugin.tool`, or `plugin` alone where both are the same. Plugin names have no `_`.
 pub(crate) fn display_name(model_name: &str) -> String {
     model_name.replacen("__", ".", 1)
+}
+
+/// The tools of an agent in one run.
+#[derive(Debug)]
+pub(crate) struct RunTools {
+    agent: Arc<AgentTools>,
+    store: Arc<dyn Store>,
+    /// The same for all runs of a session, and tells a plugin nothing about it.
+    session: String,
+    run_id: RunId,
+}
+
+impl RunTools {
+    pub(crate) fn new(agent: Arc<AgentTools>, store: Arc<dyn Store>, session: &SessionKey, run_id: RunId) -> Self {
+        let session = hex::encode(&Sha256::digest(session.as_str())[..16]);
+        Self { agent, store, session, run_id }
+    }
+
+    fn host(&self, plugin: &ReadyPlugin, progress: tokio::sync::mpsc::Sender<Progress>) -> Host {
+        let kv = plugin.permit.kv_quota().map(|quota| {
+            let scope = KvScope { plugin: plugin.plugin.manifest().name.clone(), agent: self.agent.agent.clone() };
+            Arc::new(PluginKv { store: self.store.clone(), scope, quota }) as Arc<dyn KeyValue>
+        });
+        // Dropped when full: it is no result.
+        let progress: OnProgress = Arc::new(move |fraction, message| {
+            progress.try_send(Progress { fraction, message }).ok();
+        });
+        Host { kv, progress: Some(progress) }
+    }
+}
+
+impl Tools for RunTools {
+    fn specs(&self) -> Arc<[ToolSpec]> {
+        self.agent.specs.clone()
+    }
+
+    fn call(&self, Invocation { step, call, progress }: Invocation) -> BoxFuture<'_, ToolReturn> {
+        async move {
+            let Some((plugin, tool)) = self.agent.targets.get(&call.name) else {
+                let output = ToolOutput::failed(FailureKind::UnknownTool, format!("there is no tool {:?}", call.name));
+                return ToolReturn { output, metering: Metering::default() };
+            };
+            let request = ToolRequest {
+                tool: tool.clone(),
+                arguments: call.input,
+                idempotency_key: effect_key(&self.run_id, step, &call.id),
+                call_id: call.id,
+                agent: self.agent.agent.clone(),
+                session: self.session.clone(),
+            };
+            let host = self.host(plugin, progress);
+            let Called { output, metering, detail } = plugin.plugin.call(&plugin.permit, request, host).await;
+            if let Some(error) = detail {
+                tracing::warn!(run = %self.run_id, tool = call.name, error = %Chain(&error), "tool call failed");
+            }
+            ToolReturn { output, metering }
+        }
+        .boxed()
+    }
 }

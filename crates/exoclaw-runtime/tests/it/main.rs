@@ -2,5 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod abort;
+mod events;
+mod history;
+mod interleavings;
+mod recovery;
+mod runs;
 mod send;
+mod shutdown;
+mod start;
+mod subscribe;
 mod support;
+mod tasks;

@@ -15,12 +15,13 @@ use exoclaw_agent::{
     test_util::{Script, ScriptedProvider},
 };
 use exoclaw_protocol::{
-    ChatSendParams, ChatSendResult, Event, RpcError, RunId, SessionEvent, SessionRef, SessionSubscribeParams,
+    Block, Message,    ChatAbortParams, ChatHistoryParams, ChatSendParams, ChatSendResult, Event, HistoryMessage, RpcError, RunId, SessionEvent, SessionRef, SessionSubscribeParams,
     SessionSubscribeResult,
 };
 use exoclaw_router::Router;
 use exoclaw_runtime::{AgentConfig, Clock, Parts, Plugins, Runtime, RuntimeConfig, Subscription};
 use exoclaw_store::{MemoryStore, Page, Record, Store};
+use tokio::sync::Semaphore;
 
 pub(crate) use store::{Fault, TestStore};
 
@@ -99,6 +100,22 @@ impl World {
         self.runtime.send(ChatSendParams { idempotency_key: Some(key.parse().unwrap()), ..message("main", text) }).await
     }
 
+    pub(crate) async fn abort(&self, run_id: Option<&RunId>) -> Vec<RunId> {
+        let params = ChatAbortParams { session: name("main"), run_id: run_id.cloned() };
+        let result = self.runtime.abort(params).await.unwrap();
+        assert_eq!(result.aborted, !result.run_ids.is_empty());
+        result.run_ids
+    }
+
+    pub(crate) async fn history(&self) -> Vec<HistoryMessage> {
+        self.history_of(None, None).await
+    }
+
+    pub(crate) async fn history_of(&self, limit: Option<u32>, max_bytes: Option<u32>) -> Vec<HistoryMessage> {
+        let params = ChatHistoryParams { session: name("main"), limit, max_bytes };
+        self.runtime.history(params).await.unwrap().messages
+    }
+
     pub(crate) async fn subscribe(&self, position: Option<(u64, u64)>) -> (SessionSubscribeResult, Subscription) {
         self.subscribe_to("main", position).await
     }
@@ -173,4 +190,41 @@ pub(crate) fn names(events: &[SessionEvent]) -> Vec<String> {
         other => serde_json::to_value(other).unwrap()["type"].as_str().unwrap().to_owned(),
     };
     events.iter().map(name).collect()
+}
+
+/// A future that waits for a permit of the gate.
+pub(crate) fn opened(gate: &Arc<Semaphore>) -> impl Future<Output = ()> + Send + use<> {
+    let gate = gate.clone();
+    async move { gate.acquire().await.unwrap().forget() }
+}
+
+/// A message in short: who, the text, and why it was interrupted.
+pub(crate) fn short(message: &HistoryMessage) -> String {
+    let text: String = message.content.iter().map(short_block).collect();
+    let interrupted = message.interrupted.map(|code| format!(" ({code})")).unwrap_or_default();
+    format!("{:?}: {text}{interrupted}", message.role)
+}
+
+fn short_block(block: &Block) -> String {
+    match block {
+        Block::Text { text } => text.clone(),
+        Block::ToolCall { id, name, .. } => format!("[{id} {name}]"),
+        Block::ToolResult { id, is_error, .. } => format!("[{id} {}]", if *is_error { "failed" } else { "done" }),
+        other => format!("{other:?}"),
+    }
+}
+
+/// The messages of a model request in short.
+pub(crate) fn asked(script: &Script, request: usize) -> Vec<String> {
+    let requests = script.requests();
+    let short = |message: &Message| {
+        format!("{:?}: {}", message.role, message.content.iter().map(short_block).collect::<String>())
+    };
+    requests[request].messages.iter().map(short).collect()
+}
+
+/// Lets every task go on that can.
+pub(crate) async fn settle() {
+    // Time is paused: the timer fires once nothing else can run.
+    tokio::time::sleep(Duration::from_millis(1)).await;
 }

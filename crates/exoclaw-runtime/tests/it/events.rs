@@ -1,0 +1,95 @@
+//! Readers of events: those who keep up, those who do not, those who come back.
+
+use std::sync::Arc;
+
+use exoclaw_agent::test_util::Answer;
+use exoclaw_protocol::{Event, SessionEvent, limits};
+use futures::FutureExt;
+
+use crate::support::{World, end, events, names, next};
+
+#[tokio::test(start_paused = true)]
+async fn all_readers_share_one_text_of_an_event() {
+    let world = World::new().await;
+    world.script.answer(Answer::text(["hello"]));
+    let (sent, mut one) = world.send("hi").await;
+    let (_, mut other) = world.subscribe(Some((sent.epoch, sent.seq))).await;
+    let (a, b) = (one.next().await.unwrap(), other.next().await.unwrap());
+    assert!(Arc::ptr_eq(&a, &b));
+    let read: SessionEvent = serde_json::from_str(a.json()).unwrap();
+    assert_eq!(read, *a.event());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_stalls_is_told_and_harms_no_one() {
+    let world = World::new().await;
+    world.script.answer(Answer::text(vec!["x"; limits::EVENT_RING]));
+    let (sent, mut stalled) = world.send("hi").await;
+    let (_, mut reader) = world.subscribe(Some((sent.epoch, sent.seq))).await;
+    assert_eq!(events(&mut reader, &sent.run_id).await.len(), limits::EVENT_RING + 3);
+    let lagged = stalled.next().await.unwrap_err();
+    assert_eq!(lagged.oldest, 4);
+    assert_eq!(stalled.next().await.unwrap_err(), lagged);
+    // Just outside, and just inside of what is kept.
+    assert!(!world.subscribe(Some((sent.epoch, 2))).await.0.recovered);
+    let (result, mut returned) = world.subscribe(Some((sent.epoch, 3))).await;
+    assert!(result.recovered);
+    assert_eq!(next(&mut returned).await.seq, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_is_bounded_in_bytes_too() {
+    let world = World::new().await;
+    let large = "x".repeat(limits::EVENT_RING_BYTES / 4);
+    world.script.answer(Answer::text(vec![large; 8]).then_never());
+    let (sent, mut reader) = world.send("hi").await;
+    let mut seen = 0;
+    while seen < 9 {
+        seen = next(&mut reader).await.seq;
+    }
+    assert!(!world.subscribe(Some((sent.epoch, 5))).await.0.recovered);
+    assert!(world.subscribe(Some((sent.epoch, 6))).await.0.recovered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_larger_than_the_bound_reaches_who_keeps_up() {
+    let world = World::new().await;
+    let large = "x".repeat(2 * limits::EVENT_RING_BYTES);
+    world.script.answer(Answer::text([large.clone()]).then_never());
+    let (_, mut reader) = world.send("hi").await;
+    next(&mut reader).await;
+    assert_eq!(next(&mut reader).await.event, Event::Delta { text: large });
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_a_wait_loses_no_event() {
+    let world = World::new().await;
+    let (_, mut reader) = world.subscribe(None).await;
+    assert!(reader.next().now_or_never().is_none());
+    world.script.answer(Answer::text(["hello"]));
+    let (sent, _) = world.send("hi").await;
+    assert_eq!(names(&events(&mut reader, &sent.run_id).await), ["accepted", "delta hello", "usage", "final"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_sessions_are_kept_for_those_who_come_back_up_to_a_bound() {
+    let world = World::new().await;
+    let mut positions = Vec::new();
+    for i in 0..1_100 {
+        world.script.answer(Answer::text(["hello"]));
+        let (sent, mut subscription) = world.send_to(&format!("s{i}"), "hi").await;
+        end(&mut subscription, &sent.run_id).await;
+        positions.push((sent.epoch, sent.seq));
+        // The first one is watched all the time.
+        if i == 0 {
+            std::mem::forget(subscription);
+        }
+    }
+    let recovered = async |i: usize| world.subscribe_to(&format!("s{i}"), Some(positions[i])).await.0.recovered;
+    assert!(recovered(1_099).await);
+    assert!(recovered(0).await, "a watched session was dropped");
+    assert!(!recovered(1).await, "nothing was dropped");
+    let mut epochs: Vec<_> = positions.iter().map(|(epoch, _)| *epoch).collect();
+    epochs.dedup();
+    assert_eq!(epochs.len(), 1_100);
+}
