@@ -17,7 +17,7 @@ async fn a_run_under_way_is_stopped_and_what_it_had_said_stays() {
     let (sent, mut subscription) = world.send("hi").await;
     next(&mut subscription).await;
     next(&mut subscription).await;
-    assert_eq!(world.abort(None).await, [sent.run_id.clone()]);
+    assert_eq!(world.abort(None).await, std::slice::from_ref(&sent.run_id));
     assert_eq!(end(&mut subscription, &sent.run_id).await, Event::Aborted { text: "half of ".into() });
     assert!(world.abort(None).await.is_empty());
     assert!(world.abort(Some(&sent.run_id)).await.is_empty());
@@ -78,7 +78,7 @@ async fn an_end_that_can_t_be_recorded_is_told_once_as_an_error() {
     let (second, _) = world.send("2").await;
     settle().await;
     world.store.on_append(|record| matches!(record, Record::RunEnded { .. }).then_some(Fault::Fail));
-    assert_eq!(world.abort(None).await, [second.run_id.clone()]);
+    assert_eq!(world.abort(None).await, std::slice::from_ref(&second.run_id));
     settle().await;
     let mut told = Vec::new();
     while let Some(event) = subscription.try_next().unwrap() {

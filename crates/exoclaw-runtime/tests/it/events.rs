@@ -5,8 +5,9 @@ use std::sync::Arc;
 use exoclaw_agent::test_util::Answer;
 use exoclaw_protocol::{Event, SessionEvent, limits};
 use futures::FutureExt;
+use tokio::sync::Semaphore;
 
-use crate::support::{World, end, events, names, next};
+use crate::support::{World, end, events, names, next, opened, settle};
 
 #[tokio::test(start_paused = true)]
 async fn all_readers_share_one_text_of_an_event() {
@@ -42,11 +43,8 @@ async fn what_is_kept_is_bounded_in_bytes_too() {
     let world = World::new().await;
     let large = "x".repeat(limits::EVENT_RING_BYTES / 4);
     world.script.answer(Answer::text(vec![large; 8]).then_never());
-    let (sent, mut reader) = world.send("hi").await;
-    let mut seen = 0;
-    while seen < 9 {
-        seen = next(&mut reader).await.seq;
-    }
+    let (sent, _) = world.send("hi").await;
+    settle().await;
     assert!(!world.subscribe(Some((sent.epoch, 5))).await.0.recovered);
     assert!(world.subscribe(Some((sent.epoch, 6))).await.0.recovered);
 }
@@ -55,9 +53,11 @@ async fn what_is_kept_is_bounded_in_bytes_too() {
 async fn an_event_larger_than_the_bound_reaches_who_keeps_up() {
     let world = World::new().await;
     let large = "x".repeat(2 * limits::EVENT_RING_BYTES);
-    world.script.answer(Answer::text([large.clone()]).then_never());
+    let gate = Arc::new(Semaphore::new(0));
+    world.script.answer(Answer::empty().and_wait(opened(&gate)).and_text([large.clone()]).then_never());
     let (_, mut reader) = world.send("hi").await;
     next(&mut reader).await;
+    gate.add_permits(1);
     assert_eq!(next(&mut reader).await.event, Event::Delta { text: large });
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use exoclaw_agent::{ProviderError, ProviderErrorKind, test_util::Answer};
+use exoclaw_agent::{ProviderErrorKind, test_util::Answer};
 use exoclaw_protocol::{Block, Event, HistoryMessage, Role, RunId, SessionEvent, SessionSubscribeResult};
 use exoclaw_runtime::Subscription;
 use proptest::prelude::*;
@@ -49,14 +49,13 @@ fn act() -> impl Strategy<Value = Act> {
 
 /// Answers whichever run comes next: the script is shared by all of them.
 fn script(world: &World, plan: Plan) {
-    let thousand = || Answer::text(["so ", "it ", "is"]);
+    let words = || Answer::text(["so ", "it ", "is"]);
     match plan {
-        Plan::Answer => world.script.answer(thousand()),
-        Plan::Tool => world.script.answer(Answer::call("c", "t", json!({})).and_call("d", "t", json!({}))).answer(thousand()),
-        Plan::Fail => {
-            let error = ProviderError::new(ProviderErrorKind::Refused, "no");
-            world.script.answer(Answer::text(["well"]).then_error(error))
+        Plan::Answer => world.script.answer(words()),
+        Plan::Tool => {
+            world.script.answer(Answer::call("c", "t", json!({})).and_call("d", "t", json!({}))).answer(words())
         }
+        Plan::Fail => world.script.answer(Answer::error(ProviderErrorKind::Refused, "no")),
         Plan::Hang => world.script.answer(Answer::text(["hm"]).then_never()),
     };
 }
@@ -134,7 +133,8 @@ async fn play(acts: Vec<Act>) {
                 clients.push(Client { start, subscription, heard: Vec::new() });
             }
             Act::Resume(index) => {
-                let client = &mut clients[index.index(clients.len())];
+                let index = index.index(clients.len());
+                let client = &mut clients[index];
                 client.listen();
                 let (result, subscription) = world.subscribe(Some(client.subscription.position())).await;
                 assert!(result.recovered);

@@ -42,7 +42,13 @@ async fn sessions_run_side_by_side() {
     let both = Arc::new(Barrier::new(2));
     for _ in 0..2 {
         let both = both.clone();
-        world.script.answer(Answer::empty().and_wait(async move { drop(both.wait().await) }).and_text(["met"]));
+        world.script.answer(
+            Answer::empty()
+                .and_wait(async move {
+                    both.wait().await;
+                })
+                .and_text(["met"]),
+        );
     }
     let (a, mut of_a) = world.send_to("a", "hi").await;
     let (b, mut of_b) = world.send_to("b", "hi").await;
@@ -69,9 +75,7 @@ async fn the_end_is_durable_before_it_is_told() {
     let world = World::new().await;
     let gate = Arc::new(Semaphore::new(0));
     let held = gate.clone();
-    world.store.on_append(move |record| {
-        matches!(record, Record::RunEnded { .. }).then(|| Fault::Hold(held.clone()))
-    });
+    world.store.on_append(move |record| matches!(record, Record::RunEnded { .. }).then(|| Fault::Hold(held.clone())));
     world.script.answer(Answer::text(["hello"]));
     let (sent, mut subscription) = world.send("hi").await;
     settle().await;
@@ -91,7 +95,9 @@ async fn a_run_that_can_t_be_recorded_ends_once_and_stays_open() {
         for fault in [Fault::Fail, Fault::Panic] {
             let world = World::new().await;
             let planned = fault.clone();
-            world.store.on_append(move |record| (crate::support::record_name(record) == failing).then(|| planned.clone()));
+            world
+                .store
+                .on_append(move |record| (crate::support::record_name(record) == failing).then(|| planned.clone()));
             world.script.answer(Answer::text(["hello"]));
             let (sent, mut subscription) = world.send("hi").await;
             let last = end(&mut subscription, &sent.run_id).await;
@@ -161,10 +167,7 @@ async fn a_call_of_a_tool_that_is_not_there_is_answered_and_recorded() {
     assert_eq!((tool.as_str(), output.failure), ("notes.append", Some(FailureKind::UnknownTool)));
     assert_eq!(world.journal().await, ["accepted", "started", "step", "result", "step", "ended"]);
     let history: Vec<_> = world.history().await.iter().map(short).collect();
-    assert_eq!(
-        history,
-        ["User: hi", "Assistant: [c1 notes__append]", "User: [c1 failed]", "Assistant: no such tool"]
-    );
+    assert_eq!(history, ["User: hi", "Assistant: [c1 notes__append]", "User: [c1 failed]", "Assistant: no such tool"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,10 +177,13 @@ async fn a_model_that_writes_much_is_told_in_full() {
     world.script.answer(Answer::text(deltas.clone()));
     let (sent, mut subscription) = world.send("hi").await;
     let told = events(&mut subscription, &sent.run_id).await;
-    let text: String = told.iter().filter_map(|event| match &event.event {
-        Event::Delta { text } => Some(text.as_str()),
-        _ => None,
-    }).collect();
+    let text: String = told
+        .iter()
+        .filter_map(|event| match &event.event {
+            Event::Delta { text } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
     assert_eq!(text, deltas.concat());
     assert!(told.iter().map(|event| event.seq).eq(1..=2_003));
 }

@@ -47,10 +47,7 @@ async fn a_run_that_goes_on_is_interrupted_in_time() {
     let begun = tokio::time::Instant::now();
     assert!(world.runtime.shutdown(DEADLINE).await);
     assert!(begun.elapsed() <= DEADLINE);
-    assert_eq!(
-        names(&events(&mut subscription, &sent.run_id).await),
-        ["accepted", "delta half", "error interrupted"]
-    );
+    assert_eq!(names(&events(&mut subscription, &sent.run_id).await), ["accepted", "delta half", "error interrupted"]);
     assert!(world.runtime.shutdown(DEADLINE).await);
 }
 

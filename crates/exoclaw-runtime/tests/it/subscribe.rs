@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use exoclaw_agent::test_util::Answer;
 use exoclaw_protocol::{RunSnapshot, SessionSnapshot};
-use exoclaw_store::Record;
 use tokio::sync::Semaphore;
 
-use crate::support::{Fault, World, events, name, names, next, opened, settle, short};
+use crate::support::{Fault, World, events, name, names, next, opened, record_name, settle, short};
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_comes_back_gets_every_event_since() {
@@ -71,22 +70,50 @@ async fn a_snapshot_in_the_midst_of_a_run_holds_what_was_said() {
 /// A record may be durable before its event is told. Whoever starts to watch then hears of it once, not twice.
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_holds_nothing_of_which_an_event_will_follow() {
+    for (durable, told, follows) in [
+        ("accepted", vec![], vec!["accepted", "delta one", "usage", "final"]),
+        ("step", vec!["User: 1"], vec!["usage", "final"]),
+        ("ended", vec!["User: 1", "Assistant: one"], vec!["final"]),
+    ] {
+        let world = World::new().await;
+        let gate = Arc::new(Semaphore::new(0));
+        let held = gate.clone();
+        world.store.on_append(move |record| (record_name(record) == durable).then(|| Fault::HoldAfter(held.clone())));
+        world.script.answer(Answer::text(["one"]));
+        let send = world.send("1");
+        let watch = async {
+            settle().await;
+            assert_eq!(world.journal().await.last(), Some(&durable));
+            let (result, mut subscription) = world.subscribe(None).await;
+            let messages: Vec<_> = result.snapshot.unwrap().messages.iter().map(short).collect();
+            assert_eq!(messages, told, "{durable}");
+            gate.add_permits(1);
+            let first = next(&mut subscription).await;
+            let run_id = first.run_id.clone();
+            let mut heard = vec![first];
+            if !heard[0].event.is_terminal() {
+                heard.extend(events(&mut subscription, &run_id).await);
+            }
+            assert_eq!(names(&heard), follows, "{durable}");
+        };
+        futures::join!(send, watch);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_in_the_snapshot_and_is_heard_of_when_it_runs() {
     let world = World::new().await;
     let gate = Arc::new(Semaphore::new(0));
-    let held = gate.clone();
-    // The end of the run is held back: by then its step is told, but its end is not.
-    world.store.on_append(move |record| matches!(record, Record::RunEnded { .. }).then(|| Fault::Hold(held.clone())));
-    world.script.answer(Answer::text(["one"]));
+    world.script.answer(Answer::empty().and_wait(opened(&gate)).and_text(["one"]));
     world.script.answer(Answer::text(["two"]));
     let (first, _) = world.send("1").await;
     let (second, _) = world.send("2").await;
     settle().await;
     let (result, mut subscription) = world.subscribe(None).await;
     let snapshot = result.snapshot.unwrap();
-    let messages: Vec<_> = snapshot.messages.iter().map(short).collect();
-    assert_eq!(messages, ["User: 1", "User: 2", "Assistant: one"]);
+    assert_eq!(snapshot.messages.iter().map(short).collect::<Vec<_>>(), ["User: 1", "User: 2"]);
     assert_eq!(snapshot.run, Some(RunSnapshot { run_id: first.run_id.clone(), text: String::new() }));
-    gate.add_permits(2);
-    assert_eq!(names(&events(&mut subscription, &first.run_id).await), ["final"]);
+    gate.add_permits(1);
+    assert_eq!(names(&events(&mut subscription, &first.run_id).await), ["delta one", "usage", "final"]);
     assert_eq!(names(&events(&mut subscription, &second.run_id).await), ["delta two", "usage", "final"]);
 }

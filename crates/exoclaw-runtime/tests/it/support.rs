@@ -15,8 +15,8 @@ use exoclaw_agent::{
     test_util::{Script, ScriptedProvider},
 };
 use exoclaw_protocol::{
-    Block, Message,    ChatAbortParams, ChatHistoryParams, ChatSendParams, ChatSendResult, Event, HistoryMessage, RpcError, RunId, SessionEvent, SessionRef, SessionSubscribeParams,
-    SessionSubscribeResult,
+    Block, ChatAbortParams, ChatHistoryParams, ChatSendParams, ChatSendResult, Event, HistoryMessage, Message,
+    RpcError, RunId, SessionEvent, SessionRef, SessionSubscribeParams, SessionSubscribeResult,
 };
 use exoclaw_router::Router;
 use exoclaw_runtime::{AgentConfig, Clock, Parts, Plugins, Runtime, RuntimeConfig, Subscription};

@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     Panic,
     /// It waits for a permit before it is written.
     Hold(Arc<Semaphore>),
+    /// It is written at once, but its writer hears of that only with a permit.
+    HoldAfter(Arc<Semaphore>),
 }
 
 type Rule = Box<dyn Fn(&Record) -> Option<Fault> + Send + Sync>;
@@ -71,6 +73,11 @@ impl Store for TestStore {
             match fault {
                 Some(Fault::Fail) => return Err(AppendError::Failed("no space left on device".into())),
                 Some(Fault::Panic) => panic!("the store panics as it was told to"),
+                Some(Fault::HoldAfter(gate)) => {
+                    let appended = inner.append(&session, at_ms, records).await;
+                    gate.acquire().await.unwrap().forget();
+                    return appended;
+                }
                 Some(Fault::Hold(gate)) => gate.acquire().await.unwrap().forget(),
                 None => {}
             }
