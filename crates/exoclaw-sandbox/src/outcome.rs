@@ -11,7 +11,7 @@ use wasmtime_wasi::I32Exit;
 use crate::{
     Limits,
     bindings::exoclaw::plugin::types,
-    limits::FAILURE_BYTES,
+    limits::{FAILURE_BYTES, HOST_CALL_BYTES},
     output::cut,
     state::{State, Stop},
 };
@@ -83,6 +83,12 @@ pub enum CallError {
         /// The calls that it had.
         host_calls: u64,
     },
+    /// It handed the host too much in one call, or gave back too much at its end.
+    #[error("the tool was stopped as it passed on more than {bytes} at once")]
+    Transfer {
+        /// What it may pass on at once.
+        bytes: ByteSize,
+    },
     /// Its output is too large.
     #[error("the tool's output is larger than {output}; ask it for less")]
     Output {
@@ -118,9 +124,11 @@ impl CallError {
             Self::OtherPlugin { .. } => FailureKind::Denied,
             Self::Busy | Self::Directory { .. } | Self::Engine(_) => FailureKind::Unavailable,
             Self::TimedOut { .. } => FailureKind::TimedOut,
-            Self::Fuel { .. } | Self::Memory { .. } | Self::HostCalls { .. } | Self::Output { .. } => {
-                FailureKind::Exhausted
-            }
+            Self::Fuel { .. }
+            | Self::Memory { .. }
+            | Self::HostCalls { .. }
+            | Self::Transfer { .. }
+            | Self::Output { .. } => FailureKind::Exhausted,
             Self::Malformed { .. } => FailureKind::Failed,
             Self::Exited { .. } | Self::Crashed(_) => FailureKind::Crashed,
         }
@@ -147,6 +155,10 @@ impl CallError {
         }
         if matches!(error.downcast_ref::<Trap>(), Some(Trap::OutOfFuel)) {
             return Self::Fuel { fuel: limits.fuel };
+        }
+        // The engine has no public type for this; a test notices when its words change.
+        if error.root_cause().to_string().contains("fuel allocated for hostcalls") {
+            return Self::Transfer { bytes: ByteSize(HOST_CALL_BYTES as u64) };
         }
         // A guest that is refused memory usually traps by itself a moment later.
         if state.ceiling.refused {

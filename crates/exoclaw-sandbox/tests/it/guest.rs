@@ -55,9 +55,18 @@ pub(crate) struct Guest<'a> {
     pub(crate) call: &'a str,
     /// Lines of the manifest's `[requests]`.
     pub(crate) requests: &'a str,
+    /// Lines of the operator's `[plugins.grants]`.
+    pub(crate) grants: &'a str,
 }
 
 impl Guest<'_> {
+    pub(crate) const NONE: Guest<'static> =
+        Guest { world: "", imports: "", functions: "", call: "", requests: "", grants: "" };
+
+    pub(crate) fn grants(&self) -> Grants {
+        toml::from_str(self.grants).unwrap()
+    }
+
     /// The component, not packed.
     pub(crate) fn component(&self) -> Vec<u8> {
         let Guest { world, imports, functions, call, .. } = self;
@@ -122,6 +131,11 @@ pub(crate) fn request(arguments: Value) -> ToolRequest {
         agent: "main".parse().unwrap(),
         session: "digest".into(),
     }
+}
+
+/// A permit without grants, with the default limits.
+pub(crate) fn permit(plugin: &Plugin) -> Permit {
+    Permit::new(plugin.manifest(), &Grants::default(), &Limits::default()).unwrap()
 }
 
 /// One call without grants.

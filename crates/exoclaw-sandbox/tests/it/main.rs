@@ -1,5 +1,11 @@
 //! The sandbox through its public API, with components made from WebAssembly text.
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod cache;
 mod call;
+mod fs;
 mod guest;
+mod imports;
+mod limits;
+mod load;
+mod permit;
