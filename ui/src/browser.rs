@@ -20,6 +20,11 @@ fn fragment() -> String {
     window().and_then(|window| window.location().hash().ok()).unwrap_or_default()
 }
 
+/// The address has a one-time code.
+pub(crate) fn has_code() -> bool {
+    fragment().starts_with(CODE_PREFIX)
+}
+
 /// Takes the one-time code out of the address, so that it stays in no history and no bookmark.
 pub(crate) fn take_code() -> Option<String> {
     let code = fragment().strip_prefix(CODE_PREFIX)?.to_owned();
@@ -75,9 +80,17 @@ pub(crate) async fn log_in(code: &str) -> Result<(), String> {
     let answer = JsFuture::from(window.fetch_with_str_and_init("/login", &request)).await.map_err(|_| away())?;
     match answer.dyn_into::<Response>() {
         Ok(answer) if answer.ok() => Ok(()),
-        Ok(_) => Err("That link does not work any more: each works once, and for a short time.".to_owned()),
+        Ok(answer) => Err(refusal(&answer).await.unwrap_or_else(away)),
         Err(_) => Err(away()),
     }
+}
+
+/// The daemon's words in `{"error":{"message":"…"}}`, as a sentence.
+async fn refusal(answer: &Response) -> Option<String> {
+    let text = JsFuture::from(answer.text().ok()?).await.ok()?.as_string()?;
+    let body: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let mut words = body.pointer("/error/message")?.as_str()?.chars();
+    Some(format!("{}{}.", words.next()?.to_uppercase(), words.as_str()))
 }
 
 /// A text of 26 random digits that no other page makes. It names things; it guards nothing.

@@ -22,7 +22,10 @@ pub(crate) fn App() -> impl IntoView {
     let page = Page::start();
     provide_context(page);
     let listener = window_event_listener(ev::hashchange, move |_| {
-        if let Some(session) = browser::session_in_address() {
+        if browser::has_code() {
+            // A login link was opened in a page that runs already: begin anew with its code.
+            browser::reload();
+        } else if let Some(session) = browser::session_in_address() {
             page.open(session);
         }
     });

@@ -14,11 +14,10 @@ pub(crate) fn SignIn() -> impl IntoView {
             <h1>"Sign in to exoclaw"</h1>
             {move || error.get().map(|why| view! { <p class="problem" role="alert">{why}</p> })}
             <p>
-                "This browser is not signed in. The daemon prints a link when it starts; open that link here, and this "
-                "browser stays signed in."
+                "This browser is not signed in. The daemon prints a link when it starts: open it in this browser. It "
+                "works once, within a minute; a daemon that you start again prints a new one."
             </p>
             <pre tabindex="0"><code>"exoclawd gateway"</code></pre>
-            <p class="quiet">"A link works once and for a short time, so that nobody else can use it after you."</p>
             <button type="button" class="button" on:click=move |_| browser::reload()>"Try again"</button>
         </main>
     }

@@ -51,6 +51,16 @@ pub(crate) fn Thread() -> impl IntoView {
         at_end.set(true);
         last_top.set_value(0);
     });
+    // Whoever sends wants to see what comes.
+    let sent = Memo::new(move |_| {
+        page.state
+            .with(|state| state.conversation.turns.last().filter(|turn| turn.sent_as.is_some()).map(|turn| turn.key))
+    });
+    Effect::new(move |_| {
+        if sent.get().is_some() {
+            at_end.set(true);
+        }
+    });
     Effect::new(move |_| {
         page.state.track();
         if at_end.get_untracked() {
