@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stderr, reason = "a test stops at the first surprise")]
 
+pub mod browser;
 pub mod daemon;
 pub mod model;
 pub mod wait;
