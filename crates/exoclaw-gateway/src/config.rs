@@ -1,0 +1,78 @@
+//! What a gateway is told.
+
+use std::{io, net::SocketAddr};
+
+use exoclaw_protocol::Secret;
+
+/// Shortest token that protects a port which others can reach, in bytes.
+pub(crate) const TOKEN_BYTES: usize = 16;
+
+/// What a gateway is told.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// Where it listens; port 0 takes a free one.
+    pub addr: SocketAddr,
+    /// What clients show. Without it whoever reaches the port is believed, so only a loopback address can do without.
+    pub token: Option<Secret>,
+    /// Names under which the gateway may be addressed, beside IP addresses and `localhost`. A page that points another
+    /// name at this machine (DNS rebinding) gets nothing.
+    pub hosts: Vec<String>,
+}
+
+impl GatewayConfig {
+    /// A gateway without token and names.
+    pub fn new(addr: SocketAddr) -> Self {
+        Self { addr, token: None, hosts: Vec::new() }
+    }
+
+    /// The same gateway, asking for this token.
+    #[must_use]
+    pub fn with_token(mut self, token: Secret) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), BindError> {
+        let local = self.addr.ip().is_loopback();
+        match &self.token {
+            None if !local => Err(BindError::NoToken { addr: self.addr }),
+            Some(token) if token.expose().trim().is_empty() => Err(BindError::EmptyToken),
+            Some(token) if !local && token.expose().len() < TOKEN_BYTES => {
+                Err(BindError::ShortToken { addr: self.addr })
+            }
+            None | Some(_) => Ok(()),
+        }
+    }
+}
+
+/// A gateway that can't open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// Others could reach the port, and nothing would be asked of them.
+    #[error("{addr} can be reached from other machines and no token is set: set a token, or bind to 127.0.0.1")]
+    NoToken {
+        /// The address.
+        addr: SocketAddr,
+    },
+    /// A blank token is a mistake, not a wish for none.
+    #[error("the gateway's token is empty: set one, or leave the setting out")]
+    EmptyToken,
+    /// Others could reach the port and guess the token.
+    #[error(
+        "{addr} can be reached from other machines and the token has fewer than {TOKEN_BYTES} bytes: set a longer one"
+    )]
+    ShortToken {
+        /// The address.
+        addr: SocketAddr,
+    },
+    /// The system does not give us the address.
+    #[error("listen on {addr}; is another daemon running? choose another port otherwise")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+}

@@ -1,0 +1,94 @@
+//! HTTP/1.1: which path is answered by whom.
+
+mod answer;
+mod assets;
+mod login;
+mod upgrade;
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use exoclaw_protocol::limits;
+use exoclaw_runtime::Runtime;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+
+pub use self::assets::{Asset, Assets, NoAssets};
+use crate::{admission::Place, auth::Auth, site::Site};
+
+/// Headers of one request.
+const HEADERS: usize = 64;
+
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) site: Site,
+    pub(crate) runtime: Runtime,
+    pub(crate) assets: Arc<dyn Assets>,
+}
+
+/// Serves one connection until it ends, is upgraded, is needed for somebody else, or the daemon stops.
+pub(crate) async fn serve(door: Arc<Door>, stream: TcpStream, peer: SocketAddr, place: Arc<Place>) {
+    // Fails only on a socket that is gone.
+    drop(stream.set_nodelay(true));
+    let stop = door.runtime.tasks().token();
+    let evicted = place.evicted().clone();
+    let service = service_fn(move |request| {
+        let (door, place) = (Arc::clone(&door), Arc::clone(&place));
+        async move { Ok::<_, Infallible>(answer::secure(route(&door, request, peer, place).await)) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::HEADER_DEADLINE)
+        .max_buf_size(limits::HEADER_BYTES)
+        .max_headers(HEADERS)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return log_end(peer, ended),
+        () = evicted.cancelled() => return tracing::debug!(%peer, "connection given up: its place was needed"),
+        () = stop.cancelled() => {}
+    }
+    // The request under way is still answered.
+    connection.as_mut().graceful_shutdown();
+    log_end(peer, connection.await);
+}
+
+fn log_end(peer: SocketAddr, ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+async fn route(door: &Arc<Door>, mut request: Request<Incoming>, peer: SocketAddr, place: Arc<Place>) -> Answer {
+    // A target with a host of its own (RFC 9112, section 3.2.2) is for proxies, and would go past the check of `Host`.
+    if request.uri().authority().is_some() {
+        return answer::refusal(StatusCode::BAD_REQUEST, "this is no proxy");
+    }
+    let own_page = match door.site.check(request.headers()) {
+        Ok(own_page) => own_page,
+        Err(foreign) => {
+            tracing::warn!(target: "exoclaw::audit", %peer, reason = %foreign, "request refused");
+            return answer::refusal(StatusCode::FORBIDDEN, &foreign.to_string());
+        }
+    };
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    match request.uri().path() {
+        "/ws" => upgrade::answer(door, &mut request, peer, own_page, place),
+        "/livez" if reads => answer::text(StatusCode::OK, "ok\n"),
+        "/readyz" if reads => match door.runtime.ready() {
+            Ok(()) => answer::text(StatusCode::OK, "ok\n"),
+            Err(reason) => answer::text(StatusCode::SERVICE_UNAVAILABLE, &format!("{}\n", reason.message)),
+        },
+        "/login" => login::answer(door, request, peer).await,
+        _ if reads => assets::answer(&*door.assets, &request),
+        _ => answer::refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here"),
+    }
+}

@@ -1,0 +1,63 @@
+//! `POST /login {"code": "…"}`: the one-time code of a login link for a cookie.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use exoclaw_protocol::limits;
+use http::{
+    HeaderValue, Method, Request, StatusCode,
+    header::{ALLOW, CONTENT_TYPE, SET_COOKIE},
+};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+
+use super::{Answer, Door, answer};
+use crate::auth::LoginError;
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Login {
+    code: String,
+}
+
+pub(super) async fn answer(door: &Arc<Door>, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    if request.method() != Method::POST {
+        let mut refusal = answer::refusal(StatusCode::METHOD_NOT_ALLOWED, "log in with POST");
+        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        return refusal;
+    }
+    // No form of another site can send this type without asking first.
+    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if media_type.split(';').next().is_none_or(|name| !name.trim().eq_ignore_ascii_case("application/json")) {
+        return answer::refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "log in with application/json");
+    }
+    let body = Limited::new(request.into_body(), limits::BODY_BYTES).collect();
+    let body = match tokio::time::timeout(limits::HEADER_DEADLINE, body).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            return answer::refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+        }
+        Ok(Err(_)) => return answer::refusal(StatusCode::BAD_REQUEST, "the body can't be read"),
+        Err(_) => return answer::refusal(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+    };
+    let Ok(login) = serde_json::from_slice::<Login>(&body) else {
+        return answer::refusal(StatusCode::BAD_REQUEST, "want {\"code\": \"…\"}");
+    };
+    let failed = match door.auth.log_in(&login.code) {
+        Ok(cookie) => {
+            if let Ok(mut cookie) = HeaderValue::from_str(&cookie) {
+                cookie.set_sensitive(true);
+                let mut welcome = answer::empty(StatusCode::NO_CONTENT);
+                welcome.headers_mut().insert(SET_COOKIE, cookie);
+                return welcome;
+            }
+            return answer::refusal(StatusCode::INTERNAL_SERVER_ERROR, "the cookie can't be written");
+        }
+        Err(failed) => failed,
+    };
+    tracing::warn!(target: "exoclaw::audit", %peer, reason = %failed, "login refused");
+    let status = match failed {
+        LoginError::Wrong => StatusCode::UNAUTHORIZED,
+        LoginError::TooMany => StatusCode::TOO_MANY_REQUESTS,
+    };
+    answer::refusal(status, &failed.to_string())
+}

@@ -1,0 +1,70 @@
+use super::*;
+
+fn check(host: &str, origin: Option<&str>) -> Result<bool, Foreign> {
+    let mut headers = HeaderMap::new();
+    headers.insert(HOST, host.parse().unwrap());
+    if let Some(origin) = origin {
+        headers.insert(ORIGIN, origin.parse().unwrap());
+    }
+    Site::new(&["claw.example.org".to_owned()]).check(&headers)
+}
+
+#[test]
+fn addresses_localhost_and_configured_names_are_ours() {
+    for host in ["127.0.0.1:7200", "127.0.0.1", "[::1]:7200", "[fe80::1]", "localhost:7200", "LOCALHOST", "localhost."]
+    {
+        assert_eq!(check(host, None), Ok(false), "{host}");
+    }
+    for host in ["claw.example.org", "Claw.Example.org:443"] {
+        assert_eq!(check(host, None), Ok(false), "{host}");
+    }
+    for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "xclaw.example.org", "2130706433"]
+    {
+        assert_eq!(check(host, None), Err(Foreign::Host), "{host}");
+    }
+    for host in ["", ":7200", "[::1", "localhost:x", "[::1]x", "a:1:2", "localhost:99999"] {
+        assert_eq!(check(host, None), Err(Foreign::NoHost), "{host:?}");
+    }
+}
+
+#[test]
+fn only_pages_of_the_same_origin_may_ask() {
+    for (host, origin) in [
+        ("127.0.0.1:7200", "http://127.0.0.1:7200"),
+        ("localhost", "http://localhost"),
+        ("localhost:80", "http://localhost"),
+        ("claw.example.org", "https://claw.example.org"),
+        ("claw.example.org:443", "https://CLAW.example.org"),
+        ("[::1]:7200", "http://[::1]:7200"),
+    ] {
+        assert_eq!(check(host, Some(origin)), Ok(true), "{host} {origin}");
+    }
+    for origin in [
+        "null",
+        "",
+        "http://evil.example",
+        "http://127.0.0.1",
+        "http://127.0.0.1:7201",
+        "http://localhost:7200",
+        "http://127.0.0.1:7200.evil.example",
+        "http://evil.example:7200",
+        "http://user@127.0.0.1:7200",
+        "file://127.0.0.1:7200",
+        "chrome-extension://127.0.0.1:7200",
+        "127.0.0.1:7200",
+    ] {
+        assert_eq!(check("127.0.0.1:7200", Some(origin)), Err(Foreign::Origin), "{origin}");
+    }
+}
+
+#[test]
+fn a_header_that_is_there_twice_is_not_believed() {
+    let mut headers = HeaderMap::new();
+    assert_eq!(Site::new(&[]).check(&headers), Err(Foreign::NoHost));
+    headers.append(HOST, "127.0.0.1".parse().unwrap());
+    headers.append(ORIGIN, "http://127.0.0.1".parse().unwrap());
+    headers.append(ORIGIN, "http://evil.example".parse().unwrap());
+    assert_eq!(Site::new(&[]).check(&headers), Err(Foreign::Origin));
+    headers.append(HOST, "evil.example".parse().unwrap());
+    assert_eq!(Site::new(&[]).check(&headers), Err(Foreign::NoHost));
+}

@@ -1,0 +1,294 @@
+//! One WebSocket: a client's requests in, answers and events out.
+
+mod frames;
+mod outbox;
+mod requests;
+mod watches;
+
+use std::{future::poll_fn, net::SocketAddr, pin::pin, sync::Arc, task::Poll};
+
+use bytes::Bytes;
+use exoclaw_protocol::{
+    ErrorCode, RpcError, Scope, Secret, limits,
+    rpc::{self, Id, Incoming, Response},
+};
+use exoclaw_runtime::{Lagged, Runtime};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, sleep_until},
+};
+use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError, protocol::frame::coding::CloseCode};
+
+use self::{
+    frames::Frames,
+    outbox::Outbox,
+    requests::{Done, Follow},
+    watches::Watches,
+};
+use crate::{admission::Place, auth::Auth};
+
+/// Who is at the other end.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    pub(crate) peer: SocketAddr,
+    /// What the credential allows that the upgrade showed, if it showed one.
+    pub(crate) scope: Option<Scope>,
+    pub(crate) place: Arc<Place>,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) runtime: Runtime,
+}
+
+/// The code and the reason with which we close.
+type Goodbye = (CloseCode, &'static str);
+
+const STOPPING: Goodbye = (CloseCode::Restart, "the daemon is stopping");
+const PLACE_NEEDED: Goodbye = (CloseCode::Again, "too many connections without a credential");
+const NO_CREDENTIAL: Goodbye = (CloseCode::Policy, "no credential was shown in time");
+const UNAUTHORIZED: Goodbye = (CloseCode::Policy, "unauthorized");
+const SLOW_CONSUMER: Goodbye = (CloseCode::Policy, "slow consumer");
+const SILENT: Goodbye = (CloseCode::Policy, "no answer to a ping");
+const BINARY: Goodbye = (CloseCode::Unsupported, "only text is spoken here");
+const TOO_LARGE: Goodbye = (CloseCode::Size, "the message is too large");
+const NOT_UTF8: Goodbye = (CloseCode::Invalid, "the text is not UTF-8");
+const NO_WEBSOCKET: Goodbye = (CloseCode::Protocol, "against the WebSocket protocol");
+const FAREWELL: Goodbye = (CloseCode::Normal, "");
+
+/// Serves one upgraded connection until one side ends it. `early` holds what came with the upgrade request.
+pub(crate) async fn run(stream: TcpStream, early: Bytes, visitor: Visitor) {
+    let peer = visitor.peer;
+    let mut frames = Frames::new(stream, early);
+    if visitor.scope.is_some() {
+        frames.trust();
+    }
+    let mut socket = Socket::new(visitor);
+    tracing::debug!(%peer, "socket opened");
+    let goodbye = socket.serve(&mut frames).await;
+    // What the client asked for goes on without it; its events it may catch up with.
+    let Socket { outbox, visitor, .. } = socket;
+    tracing::debug!(%peer, code = goodbye.map(|(code, _)| u16::from(code)), "socket ended");
+    if let Some((code, reason)) = goodbye {
+        frames.close(outbox, code, reason).await;
+    }
+    drop(visitor);
+}
+
+struct Socket {
+    visitor: Visitor,
+    outbox: Outbox,
+    /// Texts being answered, at most [`limits::REQUESTS_IN_FLIGHT`]: further ones are left to the network.
+    requests: FuturesUnordered<BoxFuture<'static, Done>>,
+    watches: Watches,
+    /// No text came yet: the first one may be a token.
+    greeted: bool,
+    opened: Instant,
+    /// When the client last sent anything.
+    heard: Instant,
+    /// When it was asked for a sign of life that it still owes, and how much it had been sent by then.
+    pinged: Option<(Instant, u64)>,
+}
+
+impl Socket {
+    fn new(visitor: Visitor) -> Self {
+        let now = Instant::now();
+        Self {
+            visitor,
+            outbox: Outbox::default(),
+            requests: FuturesUnordered::new(),
+            watches: Watches::default(),
+            greeted: false,
+            opened: now,
+            heard: now,
+            pinged: None,
+        }
+    }
+
+    /// Says how to part, if there is anyone to part from.
+    async fn serve(&mut self, frames: &mut Frames<TcpStream>) -> Option<Goodbye> {
+        let stop = self.visitor.runtime.tasks().token();
+        let evicted = self.visitor.place.evicted().clone();
+        let mut timer = pin!(sleep_until(self.deadline()));
+        loop {
+            let room = self.outbox.has_room();
+            let reads = room && self.requests.len() < limits::REQUESTS_IN_FLIGHT;
+            // Every branch can be dropped half way: tokens and timers keep nothing; requests and watches stay in their
+            // sets and are polled again in the next round; frames keep partial reads and writes in their own buffers.
+            // The work that follows is done after the wait, without waiting again.
+            let goodbye = tokio::select! {
+                () = stop.cancelled() => Some(self.stopping()),
+                () = evicted.cancelled() => Some(PLACE_NEEDED),
+                Some(done) = self.requests.next(), if room => self.done(done).err().map(|lagged| self.slow(lagged)),
+                arrival = self.watches.next(), if room => {
+                    let written = self.watches.arrived(arrival, &mut self.outbox);
+                    written.err().map(|lagged| self.slow(lagged))
+                }
+                network = exchange(frames, &mut self.outbox, reads) => match network {
+                    Ok(Some(message)) => self.received(message, frames),
+                    Ok(None) => None,
+                    Err(error) => return parting(&error),
+                },
+                () = timer.as_mut() => {
+                    let goodbye = self.time_passed(frames);
+                    timer.as_mut().reset(self.deadline());
+                    goodbye
+                }
+            };
+            if goodbye.is_some() {
+                return goodbye;
+            }
+        }
+    }
+
+    /// A text was answered. The answer goes first, then the events that it announces.
+    fn done(&mut self, done: Done) -> Result<(), Lagged> {
+        if let Some(text) = done.text {
+            self.outbox.text(text);
+        }
+        for Follow { subscription, exact } in done.follow {
+            self.watches.follow(subscription, exact, &mut self.outbox);
+        }
+        done.sends.map_or(Ok(()), |number| self.watches.sent(number, &mut self.outbox))
+    }
+
+    fn received(&mut self, message: Message, frames: &mut Frames<TcpStream>) -> Option<Goodbye> {
+        self.heard = Instant::now();
+        self.pinged = None;
+        match message {
+            Message::Text(text) => {
+                let first = !std::mem::replace(&mut self.greeted, true);
+                match self.visitor.scope {
+                    Some(scope) if !(first && token_of(&text).is_some()) => {
+                        self.request(scope, &text);
+                        None
+                    }
+                    Some(_) | None => self.greet(&text, frames),
+                }
+            }
+            Message::Binary(_) => Some(BINARY),
+            Message::Close(_) => Some(FAREWELL),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
+        }
+    }
+
+    /// The first text of a client that showed no credential before, or shows one more.
+    fn greet(&mut self, text: &str, frames: &mut Frames<TcpStream>) -> Option<Goodbye> {
+        let token = token_of(text);
+        if let Some(scope) = token.as_ref().and_then(|token| self.visitor.auth.token(token.expose())) {
+            self.visitor.scope = Some(scope);
+            self.visitor.place.known();
+            frames.trust();
+            self.outbox.text(r#"{"ok":true}"#.to_owned());
+            return None;
+        }
+        let peer = self.visitor.peer;
+        tracing::warn!(target: "exoclaw::audit", %peer, shown = token.is_some(), "socket without a credential");
+        let why = match token {
+            Some(_) => "the token is not the gateway's",
+            None => "show a credential first: {\"token\":\"…\"}, an Authorization header or a login",
+        };
+        let id = match rpc::parse(text.as_bytes()) {
+            Incoming::One(Ok(request)) => request.id.unwrap_or(Id::Null),
+            Incoming::One(Err(_)) | Incoming::Batch(_) => Id::Null,
+        };
+        let refusal = Response::error(id, &RpcError::new(ErrorCode::Unauthorized, why));
+        self.outbox.text(requests::written(&refusal));
+        Some(UNAUTHORIZED)
+    }
+
+    fn request(&mut self, scope: Scope, text: &str) {
+        let incoming = rpc::parse(text.as_bytes());
+        let sends = requests::sends(&incoming).then(|| self.watches.sending());
+        let runtime = self.visitor.runtime.clone();
+        self.requests.push(Box::pin(requests::answer(runtime, scope, incoming, sends)));
+    }
+
+    fn slow(&mut self, lagged: Lagged) -> Goodbye {
+        tracing::warn!(peer = %self.visitor.peer, oldest = lagged.oldest, "closed a client that reads too slowly");
+        self.outbox.clear();
+        SLOW_CONSUMER
+    }
+
+    /// The daemon stops, its runs have ended: what they had to say is still said.
+    fn stopping(&mut self) -> Goodbye {
+        while let Some(Some(done)) = self.requests.next().now_or_never() {
+            if let Err(lagged) = self.done(done) {
+                return self.slow(lagged);
+            }
+        }
+        while let Some(arrival) = self.watches.next().now_or_never() {
+            if let Err(lagged) = self.watches.arrived(arrival, &mut self.outbox) {
+                return self.slow(lagged);
+            }
+            // The rest can be read after the restart.
+            if !self.outbox.has_room() {
+                break;
+            }
+        }
+        STOPPING
+    }
+
+    fn deadline(&self) -> Instant {
+        match (self.visitor.scope, self.pinged) {
+            (None, _) => self.opened + limits::HANDSHAKE_DEADLINE,
+            (Some(_), Some((at, _))) => at + limits::PONG_DEADLINE,
+            (Some(_), None) => self.heard + limits::PING_INTERVAL,
+        }
+    }
+
+    fn time_passed(&mut self, frames: &Frames<TcpStream>) -> Option<Goodbye> {
+        let now = Instant::now();
+        if self.deadline() > now {
+            return None;
+        }
+        if self.visitor.scope.is_none() {
+            return Some(NO_CREDENTIAL);
+        }
+        let waits = frames.is_blocked() || !self.outbox.is_empty();
+        match self.pinged {
+            // It is alive and slow: its answer waits behind what it has yet to read.
+            Some((_, sent)) if waits && frames.written() > sent => {}
+            Some(_) => {
+                self.outbox.clear();
+                return Some(SILENT);
+            }
+            None => self.outbox.ping(),
+        }
+        self.pinged = Some((now, frames.written()));
+        None
+    }
+}
+
+/// Writes what waits, and reads the next message if `reads`. `None` when there is room in the outbox again.
+async fn exchange(frames: &mut Frames<TcpStream>, outbox: &mut Outbox, reads: bool) -> Result<Option<Message>, Error> {
+    let had_room = outbox.has_room();
+    poll_fn(|cx| {
+        if let Poll::Ready(Err(error)) = frames.poll_send(cx, outbox) {
+            return Poll::Ready(Err(error));
+        }
+        if !had_room && outbox.has_room() {
+            return Poll::Ready(Ok(None));
+        }
+        if reads { frames.poll_receive(cx).map_ok(Some) } else { Poll::Pending }
+    })
+    .await
+}
+
+/// The token of a first message, if it is one.
+fn token_of(text: &str) -> Option<Secret> {
+    #[derive(serde::Deserialize)]
+    struct First {
+        token: String,
+    }
+    serde_json::from_str::<First>(text).ok().map(|first| Secret::new(first.token))
+}
+
+/// What is said to a client after a failure of the connection, if it can still hear it.
+fn parting(error: &Error) -> Option<Goodbye> {
+    match error {
+        Error::Capacity(_) => Some(TOO_LARGE),
+        Error::Utf8(_) => Some(NOT_UTF8),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some(NO_WEBSOCKET),
+        _ => None,
+    }
+}

@@ -1,0 +1,154 @@
+//! Answers to JSON-RPC texts: each request goes to the runtime, and its outcome becomes a response.
+
+use std::panic::AssertUnwindSafe;
+
+use exoclaw_protocol::{
+    Call, ErrorCode, RpcError, Scope,
+    rpc::{Id, Incoming, Request, Response},
+};
+use exoclaw_runtime::{Runtime, Subscription};
+use futures::{FutureExt, future::join_all};
+use serde_json::value::RawValue;
+
+use super::frames::SENT_MESSAGE_BYTES;
+
+/// What is done when a text was answered, in this order.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// Number of the text among those that send messages, if it is one.
+    pub(super) sends: Option<u64>,
+    /// The text that goes back; none where only notifications came.
+    pub(super) text: Option<String>,
+    /// Events to be followed from now on.
+    pub(super) follow: Vec<Follow>,
+}
+
+/// A session that is to be followed.
+#[derive(Debug)]
+pub(super) struct Follow {
+    pub(super) subscription: Subscription,
+    /// The client named the place itself: it counts even where the session is followed already.
+    pub(super) exact: bool,
+}
+
+/// The text may send messages: events of the runs that it starts must wait for the answer.
+pub(super) fn sends(incoming: &Incoming) -> bool {
+    let sends = |request: &Result<Request, Response>| {
+        request
+            .as_ref()
+            .is_ok_and(|request| request.method == <exoclaw_protocol::ChatSendParams as exoclaw_protocol::Method>::NAME)
+    };
+    match incoming {
+        Incoming::One(request) => sends(request),
+        Incoming::Batch(batch) => batch.iter().any(sends),
+    }
+}
+
+/// Answers one text.
+pub(super) async fn answer(runtime: Runtime, scope: Scope, incoming: Incoming, sends: Option<u64>) -> Done {
+    let mut done = Done { sends, ..Done::default() };
+    match incoming {
+        Incoming::One(request) => {
+            let (response, follow) = respond(&runtime, scope, request).await;
+            done.follow.extend(follow);
+            done.text = response.map(|response| text_of(&response));
+        }
+        Incoming::Batch(batch) => {
+            let all = batch.into_iter().map(|request| respond(&runtime, scope, request));
+            let mut texts = Vec::new();
+            let mut bytes = 2;
+            for (response, follow) in join_all(all).await {
+                done.follow.extend(follow);
+                let Some(response) = response else { continue };
+                let mut text = text_of(&response);
+                if bytes + text.len() > SENT_MESSAGE_BYTES / 2 {
+                    text = written(&too_large(response.id, "the answers of the batch are too large: ask one by one"));
+                }
+                bytes += text.len() + 1;
+                texts.push(text);
+            }
+            // A batch of notifications only is not answered at all (JSON-RPC 2.0, section 6).
+            done.text = (!texts.is_empty()).then(|| format!("[{}]", texts.join(",")));
+        }
+    }
+    done
+}
+
+async fn respond(
+    runtime: &Runtime,
+    scope: Scope,
+    request: Result<Request, Response>,
+) -> (Option<Response>, Option<Follow>) {
+    let request = match request {
+        Ok(request) => request,
+        Err(refusal) => return (Some(refusal), None),
+    };
+    let Request { id, method, params } = request;
+    let call = AssertUnwindSafe(call(runtime, scope, &method, params.as_deref())).catch_unwind();
+    let outcome = call.await.unwrap_or_else(|_| {
+        tracing::error!(method, "a request panicked");
+        Err(RpcError::new(ErrorCode::Internal, "the daemon failed on this request; its log says more"))
+    });
+    let (result, follow) = match outcome {
+        Ok((result, follow)) => (Ok(result), follow),
+        Err(error) => (Err(error), None),
+    };
+    let response = id.map(|id| match result {
+        Ok(result) => Response::result(id, &result),
+        Err(error) => Response::error(id, &error),
+    });
+    (response, follow)
+}
+
+type Outcome = Result<(Box<RawValue>, Option<Follow>), RpcError>;
+
+async fn call(runtime: &Runtime, scope: Scope, method: &str, params: Option<&RawValue>) -> Outcome {
+    let call = Call::parse(method, params)?;
+    if !scope.covers(call.scope()) {
+        return Err(RpcError::new(ErrorCode::Forbidden, format!("this credential does not allow {method}")));
+    }
+    match call {
+        Call::Ping(_) => plain(&runtime.ping()),
+        Call::Status(_) => plain(&runtime.status().await?),
+        Call::ChatSend(params) => {
+            let (result, subscription) = runtime.send_and_subscribe(params).await?;
+            Ok((raw(&result)?, Some(Follow { subscription, exact: false })))
+        }
+        Call::ChatAbort(params) => plain(&runtime.abort(params).await?),
+        Call::ChatHistory(params) => plain(&runtime.history(params).await?),
+        Call::SessionList(params) => plain(&runtime.sessions(params).await?),
+        Call::SessionSubscribe(params) => {
+            let (result, subscription) = runtime.subscribe(params).await?;
+            Ok((raw(&result)?, Some(Follow { subscription, exact: true })))
+        }
+        Call::PluginList(_) => plain(&runtime.plugins()),
+        // The table may grow in a newer protocol than this gateway was built with.
+        _ => Err(RpcError::new(ErrorCode::MethodNotFound, format!("{method} is not served here"))),
+    }
+}
+
+fn plain(result: &impl serde::Serialize) -> Outcome {
+    Ok((raw(result)?, None))
+}
+
+fn raw(result: &impl serde::Serialize) -> Result<Box<RawValue>, RpcError> {
+    serde_json::value::to_raw_value(result)
+        .map_err(|error| RpcError::new(ErrorCode::Internal, format!("write the result: {error}")))
+}
+
+fn text_of(response: &Response) -> String {
+    let text = written(response);
+    if text.len() <= SENT_MESSAGE_BYTES {
+        return text;
+    }
+    written(&too_large(response.id.clone(), "the answer is too large: ask for less of it"))
+}
+
+fn too_large(id: Id, message: &str) -> Response {
+    Response::error(id, &RpcError::new(ErrorCode::TooLarge, message))
+}
+
+/// Writing a response can't fail: all of its parts are JSON already.
+pub(super) fn written(response: &Response) -> String {
+    serde_json::to_string(response).unwrap_or_default()
+}
