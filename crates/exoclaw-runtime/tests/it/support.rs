@@ -19,7 +19,7 @@ use exoclaw_protocol::{
     RpcError, RunId, SessionEvent, SessionRef, SessionSubscribeParams, SessionSubscribeResult,
 };
 use exoclaw_router::Router;
-use exoclaw_runtime::{AgentConfig, Clock, Parts, Plugins, Runtime, RuntimeConfig, Subscription};
+use exoclaw_runtime::{AgentConfig, Clock, Parts, PluginSlot, Plugins, Runtime, RuntimeConfig, Subscription};
 use exoclaw_store::{MemoryStore, Page, Record, Store};
 use tokio::sync::Semaphore;
 
@@ -74,11 +74,27 @@ impl World {
         clock: Arc<TestClock>,
         change: impl FnOnce(&mut RuntimeConfig),
     ) -> Self {
+        Self::of(store, clock, Plugins::default(), change).await
+    }
+
+    /// An agent that may call every tool of these plugins.
+    pub(crate) async fn with_plugins(slots: Vec<PluginSlot>) -> Self {
+        let tools = slots.iter().map(|slot| slot.name.to_string()).collect();
+        let change = |config: &mut RuntimeConfig| config.agents[0].tools = tools;
+        Self::of(Arc::new(MemoryStore::new()), Arc::default(), Plugins::new(slots), change).await
+    }
+
+    async fn of(
+        store: Arc<dyn Store>,
+        clock: Arc<TestClock>,
+        plugins: Plugins,
+        change: impl FnOnce(&mut RuntimeConfig),
+    ) -> Self {
         let (provider, script) = ScriptedProvider::new();
         let mut config = config(provider);
         change(&mut config);
         let store = Arc::new(TestStore::new(store));
-        let parts = Parts { router: router(), store: store.clone(), plugins: Plugins::default(), clock: clock.clone() };
+        let parts = Parts { router: router(), store: store.clone(), plugins, clock: clock.clone() };
         let runtime = Runtime::start(config, parts).await.unwrap();
         Self { runtime, script, store, clock }
     }
