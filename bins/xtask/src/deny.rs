@@ -19,7 +19,7 @@ const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";
 /// Checks `deny.toml`. Without a network the advisories of a local copy are taken: `EXOCLAW_ADVISORY_DB`, or
 /// `../shared/advisory-db` if it is there.
 pub(crate) fn check(shell: &mut Shell) -> Result<()> {
-    let deny = toolchain::tool(shell, "cargo-deny", "cargo-deny", VERSION, true)?;
+    let deny = toolchain::tool(shell, "cargo-deny", VERSION)?;
     let deny = |args: &str| {
         let mut command = shell.command(&deny);
         command.arg("--locked").args(args.split(' '));

@@ -24,7 +24,11 @@ pub(crate) fn build(shell: &mut Shell) -> Result<()> {
         let package = package_name(&manifest).ok_or_else(|| format!("{}: no package name", folder.display()))?;
         let component = built.join(PLUGIN).join("release").join(package.replace('-', "_")).with_extension("wasm");
         let mut pack = shell.cargo("run --quiet --package exoclaw-plugin-format --example pack --");
-        shell.run(pack.arg(folder.join("plugin.toml")).arg(component).arg(out.join(name).with_extension("wasm")))?;
+        let packed = out.join(name).with_extension("wasm");
+        // Tests build them too, while others read them: a file is there whole or not at all.
+        let new = packed.with_extension(format!("{}.new", std::process::id()));
+        shell.run(pack.arg(folder.join("plugin.toml")).arg(component).arg(&new))?;
+        fs::rename(&new, &packed)?;
     }
     Ok(())
 }

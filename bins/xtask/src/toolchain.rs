@@ -65,19 +65,20 @@ pub(crate) fn install_packages(shell: &Shell, packages: &[&str]) -> Result<()> {
     if !shell.succeeds(shell.command("apt-get").arg("--version")) {
         return Err(format!("install {wanted} with your system's package manager").into());
     }
-    if shell.read(shell.command("id").arg("-u"))? != "0" {
+    let is_root = shell.read(shell.command("id").arg("-u"))? == "0";
+    if !is_root && !shell.succeeds(shell.command("sudo").args(["-n", "true"])) {
         return Err(format!("run `sudo apt-get install {wanted}`").into());
     }
     let apt = |args: &[&str]| {
-        let mut command = shell.command("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive").args(args);
+        let mut command = shell.command(if is_root { "env" } else { "sudo" });
+        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]).args(args);
         command
     };
-    let install = [&["install", "-qq", "-y", "--no-install-recommends"], packages].concat();
+    let install = [&["install", "-y", "--no-install-recommends"], packages].concat();
     if shell.run(&mut apt(&install)).is_ok() {
         return Ok(());
     }
-    shell.run(&mut apt(&["update", "-qq"]))?;
+    shell.run(&mut apt(&["update"]))?;
     shell.run(&mut apt(&install))
 }
 
@@ -139,12 +140,12 @@ pub(crate) fn component(shell: &Shell, name: &str, probe: &str) -> Result<()> {
 }
 
 /// The path of a tool of one version, built and kept under `target/tools`.
-pub(crate) fn tool(shell: &Shell, package: &str, binary: &str, version: &str, locked: bool) -> Result<PathBuf> {
-    let path = shell.tools().join("bin").join(binary);
+pub(crate) fn tool(shell: &Shell, name: &str, version: &str) -> Result<PathBuf> {
+    let path = shell.tools().join("bin").join(name);
     let have = shell.read(Command::new(&path).arg("--version")).unwrap_or_default();
     if !have.split_whitespace().any(|word| word == version) {
-        let mut install = shell.cargo("install --root");
-        install.arg(shell.tools()).args(["--version", version, package]).args(locked.then_some("--locked"));
+        let mut install = shell.cargo("install --locked --root");
+        install.arg(shell.tools()).args(["--version", version, name]);
         shell.run(&mut install)?;
     }
     Ok(path)
