@@ -12,7 +12,7 @@ use crate::{clock::Clock, plugins::Plugins, tools::AgentTools};
 /// Settings, checked when the runtime starts and never changed after.
 #[derive(Debug, Clone)]
 pub struct RuntimeConfig {
-    /// The agents; exactly the router's.
+    /// The agents; each one that the router knows must be among them.
     pub agents: Vec<AgentConfig>,
     /// Shown by `status`: the agents answer with the built-in demo model.
     pub demo: bool,

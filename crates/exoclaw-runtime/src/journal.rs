@@ -82,9 +82,17 @@ pub(crate) fn append_refusal(error: &AppendError) -> RpcError {
         AppendError::Busy => RpcError::new(ErrorCode::Busy, "the disk is busy: send again in a moment"),
         AppendError::Closed => crate::session::shutting_down(),
         AppendError::ReadOnly { reason } => read_only(reason),
-        error => {
+        AppendError::TooLarge { bytes, max } => {
+            let text = format!("{bytes} bytes are more than can be saved at once ({max}): send less");
+            RpcError::new(ErrorCode::TooLarge, text)
+        }
+        AppendError::Failed(_) => {
             tracing::error!(error = %Chain(error), "append to the journal failed");
             read_only("the last write failed")
+        }
+        error => {
+            tracing::error!(error = %Chain(error), "append to the journal was refused");
+            RpcError::new(ErrorCode::Internal, "this can't be saved: the log says why")
         }
     }
 }

@@ -15,7 +15,7 @@ type State = Result<Arc<ReadyPlugin>, String>;
 /// One plugin of the config.
 #[derive(Debug)]
 pub struct PluginSlot {
-    /// Its name in the config.
+    /// Its name in the config, which its manifest repeats.
     pub name: PluginName,
     /// The plugin, or for people: why it can't be called. Its tools are then offered to no one.
     pub state: Result<ReadyPlugin, String>,

@@ -2,12 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-#[allow(dead_code, reason = "these tests need only some of the guests")]
-#[path = "../../../exoclaw-sandbox/tests/it/guest.rs"]
-mod guest;
-
 mod abort;
 mod events;
+mod guest;
 mod history;
 mod interleavings;
 mod recovery;

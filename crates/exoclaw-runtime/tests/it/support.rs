@@ -19,7 +19,9 @@ use exoclaw_protocol::{
     RpcError, RunId, SessionEvent, SessionRef, SessionSubscribeParams, SessionSubscribeResult,
 };
 use exoclaw_router::Router;
-use exoclaw_runtime::{AgentConfig, Clock, Parts, PluginSlot, Plugins, Runtime, RuntimeConfig, Subscription};
+use exoclaw_runtime::{
+    AgentConfig, Clock, Parts, PluginSlot, Plugins, Runtime, RuntimeConfig, StartError, Subscription,
+};
 use exoclaw_store::{MemoryStore, Page, Record, Store};
 use tokio::sync::Semaphore;
 
@@ -74,12 +76,12 @@ impl World {
         clock: Arc<TestClock>,
         change: impl FnOnce(&mut RuntimeConfig),
     ) -> Self {
-        Self::of(store, clock, Plugins::default(), change).await
+        Self::of(store, clock, Plugins::default(), change).await.unwrap()
     }
 
-    /// An agent that may call every tool of these plugins.
-    pub(crate) async fn with_plugins(slots: Vec<PluginSlot>) -> Self {
-        let tools = slots.iter().map(|slot| slot.name.to_string()).collect();
+    /// An agent that may call these tools.
+    pub(crate) async fn with_tools(slots: Vec<PluginSlot>, tools: &[&str]) -> Result<Self, StartError> {
+        let tools = tools.iter().map(|tool| (*tool).to_owned()).collect();
         let change = |config: &mut RuntimeConfig| config.agents[0].tools = tools;
         Self::of(Arc::new(MemoryStore::new()), Arc::default(), Plugins::new(slots), change).await
     }
@@ -89,14 +91,14 @@ impl World {
         clock: Arc<TestClock>,
         plugins: Plugins,
         change: impl FnOnce(&mut RuntimeConfig),
-    ) -> Self {
+    ) -> Result<Self, StartError> {
         let (provider, script) = ScriptedProvider::new();
         let mut config = config(provider);
         change(&mut config);
         let store = Arc::new(TestStore::new(store));
         let parts = Parts { router: router(), store: store.clone(), plugins, clock: clock.clone() };
-        let runtime = Runtime::start(config, parts).await.unwrap();
-        Self { runtime, script, store, clock }
+        let runtime = Runtime::start(config, parts).await?;
+        Ok(Self { runtime, script, store, clock })
     }
 
     /// A new process over the same store, which finds it as a crash would have left it.
