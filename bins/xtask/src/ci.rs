@@ -16,10 +16,12 @@ const COVERAGE_FLOOR: u8 = 80;
 
 const LLVM_COV: &str = "0.9.1";
 
-/// Builds everything and runs every test, also those in documentation.
+/// Builds everything and runs every test, also those in documentation; or those of the packages that `args` name.
 pub(crate) fn test(shell: &mut Shell, args: &[String]) -> Result<()> {
     build(shell)?;
-    shell.section("tests", |shell| shell.run(Guest::page_cargo(shell, "test --locked --workspace")?.args(args)))
+    let names_packages = args.iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));
+    let test = if names_packages { "test --locked" } else { "test --locked --workspace" };
+    shell.section("tests", |shell| shell.run(Guest::page_cargo(shell, test)?.args(args)))
 }
 
 /// What tests of the whole product need: example plugins, a browser, the daemon with its page.
