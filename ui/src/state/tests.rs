@@ -153,6 +153,16 @@ fn equal_messages_are_two_messages() {
 }
 
 #[test]
+fn what_others_send_meanwhile_is_not_taken_for_ours() {
+    let mut state = page();
+    all(
+        &mut state,
+        [send("ours", "k1"), accepted(11, "r9", "theirs"), sent("k1", "r1", 11), accepted(12, "r1", "ours")],
+    );
+    assert_eq!(told(&state), ["> ours (Queued)", "> theirs (Queued)"]);
+}
+
+#[test]
 fn what_others_send_is_shown_and_runs_do_not_mix() {
     let mut state = page();
     all(
