@@ -9,7 +9,11 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::Instant,
+};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
 /// The longest that a test waits for the browser or for something to show in it.
@@ -238,6 +242,26 @@ impl Page {
         self.run("1").await;
         self.devtools.complaints.clone()
     }
+}
+
+/// Serves an empty page until the test ends; gives its address.
+///
+/// # Panics
+/// When there is no free port.
+pub async fn foreign_page() -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let address = listener.local_addr().expect("the address that was bound");
+    #[expect(clippy::disallowed_methods, reason = "it ends with the runtime of its test")]
+    tokio::spawn(async move {
+        const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 15\r\nconnection: close\r\n\r\n<!doctype html>";
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // A browser that hung up needs no answer.
+            if stream.read(&mut [0; 4096]).await.is_ok() {
+                stream.write_all(ANSWER.as_bytes()).await.ok();
+            }
+        }
+    });
+    format!("http://{address}/")
 }
 
 /// One connection to the browser.

@@ -14,8 +14,8 @@ pub(crate) fn SignIn() -> impl IntoView {
             <h1>"Sign in to exoclaw"</h1>
             {move || error.get().map(|why| view! { <p class="problem" role="alert">{why}</p> })}
             <p>
-                "This browser is not signed in. The daemon prints a link when it starts: open it in this browser. It "
-                "works once, within a minute; a daemon that you start again prints a new one."
+                "This browser is not signed in. The daemon prints a link when it starts, and a new one when you press "
+                "Enter in its terminal. Open it in this browser: it works once, within a minute."
             </p>
             <pre tabindex="0"><code>"exoclawd gateway"</code></pre>
             <button type="button" class="button" on:click=move |_| browser::reload()>"Try again"</button>
