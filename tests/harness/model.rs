@@ -76,6 +76,7 @@ struct State {
     usual: Option<Answer>,
     key: Option<String>,
     requests: Vec<Request>,
+    connections: usize,
     violations: Vec<String>,
 }
 
@@ -121,6 +122,11 @@ impl ModelServer {
     /// The requests so far, in order.
     pub fn requests(&self) -> Vec<Request> {
         self.state().requests.clone()
+    }
+
+    /// Connections so far.
+    pub fn connections(&self) -> usize {
+        self.state().connections
     }
 
     /// Answers that no request has taken.
@@ -169,6 +175,7 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
         tokio::select! {
             accepted = listener.accept() => {
                 if let Ok((socket, _)) = accepted {
+                    lock(&state).connections += 1;
                     connections.spawn(serve(socket, state.clone()));
                 }
             }

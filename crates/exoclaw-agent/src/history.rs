@@ -29,7 +29,6 @@ pub const NO_OUTPUT: &str = "(no output)";
 pub fn acceptable(messages: Vec<Message>) -> Vec<Message> {
     let mut list = List::default();
     for message in messages {
-        list.thoughts.clear();
         for block in message.content {
             list.add(message.role, block);
         }
@@ -139,7 +138,6 @@ impl List {
     }
 
     fn finish(mut self) -> Vec<Message> {
-        self.thoughts.clear();
         self.answer_open_calls();
         if self.messages.last().is_some_and(|last| last.role == Role::Assistant) {
             self.messages.push(Message::user(GO_ON));

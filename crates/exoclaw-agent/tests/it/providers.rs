@@ -11,7 +11,7 @@ use exoclaw_tests::model::{Answer, Dialect, Gate, ModelServer};
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use crate::tools::{echoing, run};
+use crate::tools::{echoing, run, within_a_minute};
 
 const BOTH: [Dialect; 2] = [Dialect::Anthropic, Dialect::OpenAi];
 
@@ -47,20 +47,18 @@ fn request(messages: Vec<Message>) -> Arc<ModelRequest> {
 async fn ask(provider: &Arc<dyn Provider>) -> (Vec<ModelEvent>, Result<ModelStep, ProviderError>) {
     let mut stream = provider.stream(request(vec![Message::user("hi")]));
     let mut deltas = Vec::new();
-    while let Some(event) = stream.next().await {
-        match event {
-            Ok(ModelEvent::Done(step)) => {
-                assert!(stream.next().await.is_none(), "something follows the step");
-                return (deltas, Ok(step));
-            }
-            Ok(delta) => deltas.push(delta),
-            Err(error) => {
-                assert!(stream.next().await.is_none(), "something follows the error");
-                return (deltas, Err(error));
+    let end = within_a_minute(async {
+        loop {
+            match stream.next().await.unwrap() {
+                Ok(ModelEvent::Done(step)) => return Ok(step),
+                Ok(delta) => deltas.push(delta),
+                Err(error) => return Err(error),
             }
         }
-    }
-    panic!("the stream ended without a step or an error")
+    });
+    let end = end.await;
+    assert!(stream.next().await.is_none(), "something follows the end");
+    (deltas, end)
 }
 
 async fn ask_failing(answer: Answer, dialect: Dialect) -> ProviderError {
@@ -171,6 +169,7 @@ async fn a_turn_with_tools_over_a_socket() {
             ]),
         };
         assert_eq!(second.body["messages"], expected);
+        assert_eq!(server.connections(), 1, "the second step should use the connection of the first");
     }
 }
 
@@ -349,6 +348,15 @@ async fn streams_that_end_without_a_blank_line_or_a_terminal_event() {
         let step = ask(&connect(&server, dialect)).await.1.unwrap();
         assert_eq!(step.stop_reason, StopReason::MaxTokens, "{name} up to {end}");
         assert!(matches!(step.content.as_slice(), [Block::Text { .. }]));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_end_does_not_keep_the_step_back() {
+    for (dialect, name) in [(Dialect::OpenAi, "openai-text"), (Dialect::Anthropic, "anthropic-text")] {
+        let server = ModelServer::start().await;
+        server.answer(Answer::raw(200, "text/event-stream", recorded(name, "\n\n")).then_silence());
+        ask(&connect(&server, dialect)).await.1.unwrap();
     }
 }
 

@@ -114,5 +114,10 @@ pub(crate) async fn run(turn: Turn, text: &str) -> (Result<TurnEnd, TurnError>, 
         }
         all
     };
-    tokio::join!(turn.run(vec![Message::user(text)], events), collect)
+    within_a_minute(async { tokio::join!(turn.run(vec![Message::user(text)], events), collect) }).await
+}
+
+/// Fails where it would hang; at once where time is paused.
+pub(crate) async fn within_a_minute<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(std::time::Duration::from_secs(60), work).await.unwrap()
 }

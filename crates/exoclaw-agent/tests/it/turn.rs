@@ -1,4 +1,5 @@
 use std::{
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -14,7 +15,7 @@ use exoclaw_protocol::{Block, ErrorCode, Message, Role, StopReason, ToolContent,
 use serde_json::json;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
-use crate::tools::{Log, NoJitter, echoing, run, tools};
+use crate::tools::{Log, NoJitter, echoing, run, tools, within_a_minute};
 
 fn scripted(answers: impl IntoIterator<Item = Answer>) -> (Turn, Script) {
     let (provider, script) = ScriptedProvider::new();
@@ -53,7 +54,7 @@ async fn trace(turn: Turn, log: &Arc<Log>) -> Result<exoclaw_agent::TurnEnd, Tur
             });
         }
     };
-    tokio::join!(turn.run(vec![Message::user("hi")], events), watch).0
+    within_a_minute(async { tokio::join!(turn.run(vec![Message::user("hi")], events), watch).0 }).await
 }
 
 #[tokio::test]
@@ -113,7 +114,7 @@ async fn a_record_that_fails_ends_the_turn_before_its_effect() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn calls_of_one_step_run_side_by_side() {
     // Each call waits for the other one: run one after the other they would never end.
     let (turn, script) = scripted([
@@ -132,7 +133,7 @@ async fn calls_of_one_step_run_side_by_side() {
     assert_eq!(last_results(&script, 1), ["1", "2"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn capacity_one_and_ten_thousand_deltas() {
     let deltas: Vec<String> = (0..10_000).map(|n| format!("{n} ")).collect();
     let (turn, _) = scripted([Answer::text(deltas.clone())]);
@@ -145,7 +146,7 @@ async fn capacity_one_and_ten_thousand_deltas() {
     assert_eq!(told, deltas);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn progress_flows_while_the_tool_runs_and_is_no_reason_to_wait() {
     let (turn, _) = scripted([Answer::call("c", "t", json!({})), Answer::text(["ok"])]);
     let heard = Arc::new(Notify::new());
@@ -175,7 +176,8 @@ async fn progress_flows_while_the_tool_runs_and_is_no_reason_to_wait() {
         }
         last
     };
-    let (end, _) = tokio::join!(Turn { tools, ..turn }.run(vec![Message::user("hi")], events), watch);
+    let turn = Turn { tools, ..turn }.run(vec![Message::user("hi")], events);
+    let (end, _) = within_a_minute(async { tokio::join!(turn, watch) }).await;
     assert_eq!(end.unwrap().message.text(), "ok");
 }
 
@@ -201,7 +203,13 @@ async fn wrong_names_and_arguments_are_told_to_the_model() {
 async fn ids_that_come_again_are_made_unique_in_the_conversation() {
     let call = || Answer::call("call_0", "echo", json!({})).and_call("call_0", "echo", json!({ "n": 1 }));
     let (turn, script) = scripted([call(), call(), Answer::text(["ok"])]);
-    run(Turn { tools: echoing(&["echo"]), ..turn }, "hi").await.0.unwrap();
+    let (end, events) = run(Turn { tools: echoing(&["echo"]), ..turn }, "hi").await;
+    end.unwrap();
+    let finished = events.iter().filter_map(|event| match event {
+        TurnEvent::ToolFinished { call_id, .. } => Some(call_id.as_str()),
+        _ => None,
+    });
+    assert_eq!(finished.collect::<HashSet<_>>().len(), 4, "clients tell calls apart by their ids");
     let ids: Vec<String> = script.requests()[2]
         .messages
         .iter()
@@ -296,7 +304,7 @@ async fn asking_again_has_its_ends() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_closed_receiver_ends_the_turn_and_its_tools() {
     let (turn, _) = scripted([Answer::call("c", "t", json!({}))]);
     let (tools, running, stopped) = endless();
@@ -305,14 +313,15 @@ async fn a_closed_receiver_ends_the_turn_and_its_tools() {
         running.acquire().await.unwrap().forget();
         drop(watched);
     };
-    let (end, ()) = tokio::join!(Turn { tools, ..turn }.run(vec![Message::user("hi")], events), leave);
+    let turn = Turn { tools, ..turn }.run(vec![Message::user("hi")], events);
+    let (end, ()) = within_a_minute(async { tokio::join!(turn, leave) }).await;
     let error = end.unwrap_err();
     assert!(matches!(error, TurnError::Unheard), "{error:?}");
     assert_eq!(error.code(), ErrorCode::Interrupted);
     assert_eq!(stopped.load(Ordering::Relaxed), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn dropping_a_turn_stops_its_tools() {
     let (turn, _) = scripted([Answer::call("c", "t", json!({})).and_call("d", "t", json!({ "n": 1 }))]);
     let (tools, running, stopped) = endless();
@@ -320,7 +329,7 @@ async fn dropping_a_turn_stops_its_tools() {
     let turn = Turn { tools, ..turn }.run(vec![Message::user("hi")], events);
     tokio::select! {
         _ = turn => panic!("the tools never end"),
-        _both = running.acquire_many(2) => {}
+        _both = within_a_minute(running.acquire_many(2)) => {}
     }
     assert_eq!(stopped.load(Ordering::Relaxed), 2);
 }
