@@ -62,7 +62,7 @@ impl Gateway {
 
     /// Serves until the runtime's tasks are told to stop. Connections are tasks of the runtime: they say goodbye by
     /// themselves, and [`Runtime::shutdown`] waits for them.
-    pub async fn serve(self) {
+    pub async fn serve(&self) {
         let tasks = self.door.runtime.tasks().clone();
         let stop = tasks.token();
         loop {
