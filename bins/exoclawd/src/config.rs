@@ -1,6 +1,7 @@
 //! The config: built-in defaults, then the file, then the environment, then flags; each value knows where it came from.
 
 mod check;
+mod edit;
 mod error;
 mod file;
 mod layers;
@@ -13,8 +14,10 @@ use std::path::{Path, PathBuf};
 
 pub use error::ConfigError;
 pub use origins::Entry;
-pub use types::{AgentConfig, BindingConfig, Config, GatewayConfig, PluginConfig, ProviderConfig, ProviderKind};
+pub use types::{AgentConfig, Config, GatewayConfig, PluginConfig, ProviderConfig, ProviderKind};
 
+pub(crate) use check::router;
+pub(crate) use edit::{Edit, EditError, NewPlugin};
 pub(crate) use file::ConfigFile;
 
 use crate::{Env, Home};
@@ -42,6 +45,8 @@ pub struct Sources<'a> {
     pub env: &'a Env,
     /// Values from the command line.
     pub flags: Flags,
+    /// A file that is named need not be there yet.
+    pub may_be_absent: bool,
 }
 
 /// A config that was read and checked.
@@ -73,7 +78,11 @@ impl Loaded {
 pub fn load(sources: &Sources<'_>) -> Result<Loaded, ConfigError> {
     let (path, named) = find(sources);
     let file = match ConfigFile::read(&path) {
-        Err(ConfigError::Read { source, .. }) if !named && source.kind() == std::io::ErrorKind::NotFound => None,
+        Err(ConfigError::Read { source, .. })
+            if (!named || sources.may_be_absent) && source.kind() == std::io::ErrorKind::NotFound =>
+        {
+            None
+        }
         read => Some(read?),
     };
     let figment = layers::stack(file.as_ref(), sources)?;

@@ -8,16 +8,22 @@
 //! exoclawd::main(help, exoclawd::Env::default());
 //! ```
 
-#![expect(dead_code, reason = "the commands that use all of it follow")]
-
+mod assets;
 mod cli;
 mod command;
+mod compose;
 pub mod config;
+mod daemon_link;
+mod demo;
 mod env;
 mod error;
 mod home;
 mod keys;
+mod log;
 mod nearest;
+mod plugins;
+mod providers;
+mod runtime_file;
 mod terminal;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -29,6 +35,8 @@ pub use home::Home;
 
 /// Runs one command line and says how it ended.
 pub fn main(args: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode {
+    let args: Vec<_> = args.into_iter().collect();
+    let program = args.first().map(|program| program.to_string_lossy().into_owned());
     let cli = match cli::Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -38,7 +46,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode {
         }
     };
     let mut terminal = terminal::Terminal::of_process(cli.global.json, &env);
-    match command::run(cli, &env, &mut terminal) {
+    match command::run(cli, program, &env, &mut terminal) {
         Ok(exit) => exit.into(),
         Err(error) => terminal.fail(&error).into(),
     }

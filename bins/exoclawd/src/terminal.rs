@@ -74,6 +74,10 @@ pub(crate) struct Terminal {
     pub(crate) talk_colour: Palette,
     /// Someone is there to answer questions.
     pub(crate) interactive: bool,
+    /// Stdout is a screen, not a file or pipe.
+    pub(crate) out_is_screen: bool,
+    /// Stderr is a screen.
+    pub(crate) talk_is_screen: bool,
     out: Box<dyn Write + Send>,
     talk: Box<dyn Write + Send>,
 }
@@ -83,11 +87,14 @@ impl Terminal {
     pub(crate) fn of_process(json: bool, env: &Env) -> Self {
         // https://no-color.org: set and not empty means no colour.
         let wanted = env.get("NO_COLOR").unwrap_or_default().is_empty() && env.get("TERM") != Some("dumb");
+        let (out_is_screen, talk_is_screen) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         Self {
             json,
-            out_colour: Palette(wanted && !json && io::stdout().is_terminal()),
-            talk_colour: Palette(wanted && io::stderr().is_terminal()),
-            interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
+            out_colour: Palette(wanted && !json && out_is_screen),
+            talk_colour: Palette(wanted && talk_is_screen),
+            interactive: io::stdin().is_terminal() && talk_is_screen,
+            out_is_screen,
+            talk_is_screen,
             out: Box::new(io::stdout()),
             talk: Box::new(io::stderr()),
         }
@@ -98,9 +105,13 @@ impl Terminal {
         writeln!(self.out, "{text}")
     }
 
-    /// Data without a line end, shown at once.
+    /// Data without a line end, shown at once. Whoever wrote it can't steer the screen.
     pub(crate) fn text(&mut self, text: &str) -> io::Result<()> {
-        self.out.write_all(text.as_bytes())?;
+        if self.out_is_screen {
+            self.out.write_all(printable(text).as_bytes())?;
+        } else {
+            self.out.write_all(text.as_bytes())?;
+        }
         self.out.flush()
     }
 
@@ -150,5 +161,73 @@ impl Terminal {
             writeln!(self.talk, "  {label} {hint}")?;
         }
         Ok(())
+    }
+}
+
+/// Text of others, without what would steer a screen: control characters other than line end and tab, and marks that
+/// turn the direction of writing.
+pub(crate) fn printable(text: &str) -> String {
+    let steers = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+    };
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// The start of a text, on one line.
+pub(crate) fn shortened(text: &str, characters: usize) -> String {
+    let line: String = printable(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(characters) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+/// A time as people read it.
+pub(crate) fn duration(time: std::time::Duration) -> String {
+    let seconds = time.as_secs_f64();
+    match time.as_secs() {
+        0 if seconds < 0.001 => format!("{} µs", time.as_micros()),
+        0 => format!("{:.1} ms", seconds * 1e3),
+        1..=59 => format!("{seconds:.1} s"),
+        60..=3599 => format!("{} min", time.as_secs() / 60),
+        3600..=86_399 => format!("{} h {} min", time.as_secs() / 3600, time.as_secs() % 3600 / 60),
+        _ => format!("{} d {} h", time.as_secs() / 86_400, time.as_secs() % 86_400 / 3600),
+    }
+}
+
+/// A size as people read it.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match UNITS.into_iter().find(|(size, _)| count >= *size) {
+        // Precise enough for people.
+        Some((size, unit)) => format!("{:.1} {unit}", count as f64 / size as f64),
+        None => format!("{count} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{bytes, duration, printable, shortened};
+
+    #[test]
+    fn text_of_others_can_not_steer_the_screen() {
+        assert_eq!(printable("a\x1b[2J\u{9b}1m\tb\n\u{202e}c\r"), "a\u{fffd}[2J\u{fffd}1m\tb\n\u{fffd}c\u{fffd}");
+        assert_eq!(printable("Grüße 👋🏽 العربية"), "Grüße 👋🏽 العربية");
+    }
+
+    #[test]
+    fn long_text_is_cut_between_characters() {
+        assert_eq!(shortened("äöü\n  ß", 10), "äöü ß");
+        assert_eq!(shortened("äöüß", 3), "äöü…");
+    }
+
+    #[test]
+    fn times_and_sizes_read_well() {
+        let times = [900, 1_500, 2_500_000, 90_000_000, 7_260_000_000, 90_000_000_000].map(Duration::from_micros);
+        assert_eq!(times.map(duration), ["900 µs", "1.5 ms", "2.5 s", "1 min", "2 h 1 min", "1 d 1 h"]);
+        assert_eq!([512, 2048, 3 << 20].map(bytes), ["512 B", "2.0 KiB", "3.0 MiB"]);
     }
 }

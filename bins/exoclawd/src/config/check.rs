@@ -2,6 +2,9 @@
 
 use std::{collections::BTreeSet, net::IpAddr, str::FromStr};
 
+use exoclaw_protocol::AgentId;
+use exoclaw_router::{BuildError, Router};
+use exoclaw_store::CredentialName;
 use reqwest::Url;
 
 use super::{Config, ConfigError, ConfigFile, ProviderKind};
@@ -17,10 +20,51 @@ pub(super) fn check(
     check.providers(notices)?;
     check.agents()?;
     check.plugins()?;
+    for plugin in &mut config.plugins {
+        if !plugin.capabilities.is_empty() {
+            let name = &plugin.name;
+            notices.push(format!("plugin {name}: capabilities is deprecated; write [plugins.grants] instead"));
+        }
+        for capability in plugin.capabilities.drain(..) {
+            match grant(&capability) {
+                Some(Grant::Http(pattern)) => plugin.grants.http.push(pattern),
+                Some(Grant::Env(name)) => plugin.grants.env.push(name),
+                None => {}
+            }
+        }
+    }
     for (index, binding) in config.bindings.iter_mut().enumerate() {
         binding.place = file.map(|file| file.place(&["bindings", &index.to_string()]));
     }
-    Ok(())
+    match (config.default_agent(), config.bindings.first()) {
+        (Some(default), _) => router(config, &default.id).map(drop).map_err(ConfigError::Bindings),
+        (None, Some(first)) => {
+            let message = format!("the binding wants the agent {}, but there are no agents", first.agent);
+            Err(ConfigError::value(file, &["bindings", "0"], message, None))
+        }
+        (None, None) => Ok(()),
+    }
+}
+
+/// The router over agents and bindings.
+pub(crate) fn router(config: &Config, default: &AgentId) -> Result<Router, BuildError> {
+    let agents = config.agents.iter().map(|agent| agent.id.clone()).collect();
+    Router::new(agents, default.clone(), config.bindings.clone())
+}
+
+/// What a capability of old stands for.
+enum Grant {
+    Http(String),
+    Env(String),
+}
+
+fn grant(capability: &str) -> Option<Grant> {
+    let (kind, what) = capability.split_once(':').filter(|(_, what)| !what.is_empty())?;
+    match kind {
+        "http" => Some(Grant::Http(format!("https://{what}/*"))),
+        "env" => Some(Grant::Env(what.to_owned())),
+        _ => None,
+    }
 }
 
 struct Check<'a> {
@@ -36,10 +80,8 @@ impl Check<'_> {
     fn providers(&self, notices: &mut Vec<String>) -> Result<(), ConfigError> {
         for (name, provider) in &self.config.providers {
             let path = ["providers", name.as_str()];
-            let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
-            if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-                let message = format!("provider name {name:?}: want 1 to 64 of a-z, 0-9, '-' and '_'");
-                return Err(self.error(&path, message, None));
+            if let Err(error) = CredentialName::provider(name) {
+                return Err(self.error(&path, error.to_string(), None));
             }
             let Some(base_url) = &provider.base_url else { continue };
             let path = ["providers", name.as_str(), "base_url"];
@@ -113,10 +155,12 @@ impl Check<'_> {
             if !seen.insert(&plugin.name) {
                 return Err(self.error(&path("name"), format!("there are two plugins named {}", plugin.name), None));
             }
-            let digest = plugin.sha256.as_deref();
-            if digest.is_some_and(|hex| hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit())) {
-                let hint = "`exoclawd plugin add` writes it".to_owned();
-                return Err(self.error(&path("sha256"), "sha256 wants 64 hexadecimal digits".to_owned(), hint));
+            for capability in &plugin.capabilities {
+                if grant(capability).is_none() {
+                    let message = format!("plugin {} wants the capability {capability:?}", plugin.name);
+                    let hint = "known are http:HOST and env:NAME; write grants in [plugins.grants] instead".to_owned();
+                    return Err(self.error(&path("capabilities"), message, hint));
+                }
             }
         }
         Ok(())

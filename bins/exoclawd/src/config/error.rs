@@ -60,6 +60,9 @@ pub enum ConfigError {
         /// What helps.
         hint: Option<String>,
     },
+    /// Bindings that make no router.
+    #[error(transparent)]
+    Bindings(exoclaw_router::BuildError),
 }
 
 fn inside(table: &str) -> String {
@@ -73,7 +76,7 @@ impl ConfigError {
             Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 vec!["`exoclawd onboard` writes a config".to_owned()]
             }
-            Self::Read { .. } | Self::Syntax { .. } => Vec::new(),
+            Self::Read { .. } | Self::Syntax { .. } | Self::Bindings(_) => Vec::new(),
             Self::UnknownKey { key, valid, .. } => {
                 vec![nearest::hint(key, "keys", valid.iter().map(String::as_str))]
             }

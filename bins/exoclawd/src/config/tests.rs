@@ -24,7 +24,7 @@ impl Case {
     fn load(&self) -> Result<Loaded, String> {
         let home = Home::find(Some(self.dir.path()), &Env::default()).unwrap();
         let env: Env = self.env.iter().cloned().collect();
-        let sources = Sources { file: None, home: &home, env: &env, flags: self.flags.clone() };
+        let sources = Sources { file: None, home: &home, env: &env, flags: self.flags.clone(), may_be_absent: false };
         load(&sources).map_err(|error| {
             let hints: String = error.hints().iter().map(|hint| format!(" | {hint}")).collect();
             let text = crate::error::chain(&error) + &hints;
@@ -161,7 +161,7 @@ fn wrong_variables_are_errors_or_noticed() {
 fn a_named_file_must_be_there() {
     let home = Home::find(Some("/nonexistent".as_ref()), &Env::default()).unwrap();
     let env = Env::default();
-    let mut sources = Sources { file: None, home: &home, env: &env, flags: Flags::default() };
+    let mut sources = Sources { file: None, home: &home, env: &env, flags: Flags::default(), may_be_absent: false };
     assert!(!load(&sources).unwrap().exists);
     sources.file = Some("/nonexistent/own.toml".as_ref());
     let error = load(&sources).unwrap_err();

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use exoclaw_protocol::{AgentId, PluginName};
+use exoclaw_router::Binding;
+use exoclaw_sandbox::{Grants, Limits, Sha256Digest};
 use serde::Deserialize;
 
 /// The whole config.
@@ -22,7 +24,7 @@ pub struct Config {
     pub plugins: Vec<PluginConfig>,
     /// `[[bindings]]`.
     #[serde(default)]
-    pub bindings: Vec<BindingConfig>,
+    pub bindings: Vec<Binding>,
 }
 
 impl Config {
@@ -40,6 +42,9 @@ pub struct GatewayConfig {
     pub bind: std::net::IpAddr,
     /// Port to listen on; 0 takes a free one.
     pub port: u16,
+    /// Names under which browsers may come, beside IP addresses and `localhost`.
+    #[serde(default)]
+    pub hosts: Vec<String>,
 }
 
 /// Which dialect a provider speaks.
@@ -106,32 +111,14 @@ pub struct PluginConfig {
     /// The component: absolute, from `~/`, or beside the config.
     pub path: String,
     /// SHA-256 of the component in hexadecimal; another component is refused.
-    pub sha256: Option<String>,
+    pub sha256: Option<Sha256Digest>,
     /// What it may do; by default nothing.
     #[serde(default)]
-    pub grants: BTreeMap<String, figment::value::Value>,
+    pub grants: Grants,
     /// How much it may use.
     #[serde(default)]
-    pub limits: BTreeMap<String, figment::value::Value>,
-}
-
-/// Sends what comes from somewhere to an agent.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BindingConfig {
-    /// The agent.
-    pub agent: AgentId,
-    /// The platform.
-    pub channel: Option<String>,
-    /// The account on it.
-    pub account: Option<String>,
-    /// `dm:ID`, `group:ID` or `channel:ID`.
-    pub peer: Option<exoclaw_protocol::Peer>,
-    /// The server or community.
-    pub guild: Option<String>,
-    /// The workspace.
-    pub team: Option<String>,
-    /// File and line, for errors. Not a key of the config.
-    #[serde(skip)]
-    pub place: Option<String>,
+    pub limits: Limits,
+    /// Grants as they were written before `grants`: `http:HOST` and `env:NAME`.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
 }

@@ -1,0 +1,158 @@
+//! `chat`: one message, or a conversation.
+
+mod view;
+
+use std::{
+    io::{BufRead, Read},
+    time::Instant,
+};
+
+use exoclaw_client::{Push, State};
+use exoclaw_protocol::{ChatAbortParams, ChatSendParams, IdempotencyKey, SessionEvent, SessionRef};
+use futures::StreamExt;
+use tokio::sync::mpsc;
+
+use self::view::View;
+use super::Context;
+use crate::{
+    cli::ChatArgs,
+    daemon_link::DaemonLink,
+    error::{CliError, Exit},
+    terminal::Style,
+};
+
+pub(super) async fn run(args: ChatArgs, context: &mut Context<'_>) -> Result<Exit, CliError> {
+    if let Some(text) = args.text {
+        let link = DaemonLink::open(context).await?;
+        return Chat { link: &link, session: args.session }.say(text, context).await;
+    }
+    if !context.terminal.interactive {
+        let mut text = String::new();
+        let read = std::io::stdin().read_to_string(&mut text);
+        read.map_err(|error| CliError::new(Exit::Data, "read the message from stdin").because(error))?;
+        let link = DaemonLink::open(context).await?;
+        return Chat { link: &link, session: args.session }.say(text, context).await;
+    }
+    let link = DaemonLink::open(context).await?;
+    Chat { link: &link, session: args.session }.converse(context).await
+}
+
+struct Chat<'a> {
+    link: &'a DaemonLink,
+    session: SessionRef,
+}
+
+impl Chat<'_> {
+    /// Line by line, until the end of input or Ctrl-C at the prompt.
+    async fn converse(&self, context: &mut Context<'_>) -> Result<Exit, CliError> {
+        context.terminal.say(format_args!("session {}; Ctrl-C stops an answer, Ctrl-D ends", self.session))?;
+        let mut lines = lines();
+        loop {
+            let prompt = context.terminal.talk_colour.paint(Style::Bold, "> ").to_string();
+            context.terminal.ask(&prompt)?;
+            let line = tokio::select! {
+                // A line that is taken is used; waiting for a signal changes nothing.
+                line = lines.recv() => line,
+                _ = tokio::signal::ctrl_c() => None,
+            };
+            let Some(line) = line else {
+                context.terminal.say("")?;
+                return Ok(Exit::Ok);
+            };
+            if line.trim().is_empty() {
+                continue;
+            }
+            if let Err(error) = self.say(line, context).await {
+                if self.link.is_over() {
+                    return Err(error);
+                }
+                context.terminal.fail(&error);
+            }
+        }
+    }
+
+    /// One message and its answer.
+    async fn say(&self, text: String, context: &mut Context<'_>) -> Result<Exit, CliError> {
+        let mut pushes = self.link.pushes();
+        let mut view = View::new(context.terminal, Instant::now());
+        let params =
+            ChatSendParams { idempotency_key: Some(random_key()?), ..ChatSendParams::text(self.session.clone(), text) };
+        let sent = self.link.request(params).await?;
+        let mut stopping = false;
+        loop {
+            let push = tokio::select! {
+                // A push that is taken is used; waiting for a signal changes nothing.
+                push = pushes.next() => push,
+                _ = tokio::signal::ctrl_c() => {
+                    if stopping {
+                        return Ok(Exit::Interrupted);
+                    }
+                    stopping = true;
+                    view.stopping()?;
+                    let abort = ChatAbortParams { session: sent.session.clone().into(), run_id: Some(sent.run_id.clone()) };
+                    self.link.request(abort).await?;
+                    continue;
+                }
+            };
+            let Some(push) = push else {
+                return Err(CliError::new(Exit::Unavailable, "the connection ended before the answer did")
+                    .hint("the run goes on without it; the session keeps the answer"));
+            };
+            if let Some(event) = ours(&push, |event| event.run_id == sent.run_id) {
+                if let Some(exit) = view.event(event)? {
+                    return Ok(exit);
+                }
+            } else {
+                self.other(&push, &sent.run_id, &mut view)?;
+            }
+        }
+    }
+
+    /// What is no event of this run.
+    fn other(&self, push: &Push, run: &exoclaw_protocol::RunId, view: &mut View<'_>) -> Result<(), CliError> {
+        match push {
+            Push::State(State::Waiting { .. }) => view.note("the connection broke; trying again"),
+            Push::Snapshot(snapshot) => {
+                let under_way = snapshot.snapshot.as_ref().and_then(|snapshot| snapshot.run.as_ref());
+                if under_way.is_some_and(|under_way| under_way.run_id == *run) {
+                    return view.note("some of the answer was missed");
+                }
+                Err(CliError::new(Exit::Failed, "the run ended while the connection was away")
+                    .hint("the session keeps the answer"))
+            }
+            Push::Lost { error, .. } => Err(CliError::new(crate::daemon_link::exit_of(error.code), &error.message)),
+            Push::Lagged => view.note("some of the answer was missed"),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn ours(push: &Push, is_ours: impl Fn(&SessionEvent) -> bool) -> Option<&SessionEvent> {
+    match push {
+        Push::Event(event) if is_ours(event) => Some(event),
+        _ => None,
+    }
+}
+
+/// A key of its own for each message: sending again after a reconnect is not sending twice.
+fn random_key() -> Result<IdempotencyKey, CliError> {
+    let failed = |why: String| CliError::new(Exit::Failed, "draw a random key").because(why);
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| failed(error.to_string()))?;
+    hex::encode(bytes).parse().map_err(|error: exoclaw_protocol::IdError| failed(error.to_string()))
+}
+
+/// Lines of the terminal, from a thread of their own that ends with the process: a read can't be called back. One line
+/// waits for its reader; the thread waits when there is one.
+fn lines() -> mpsc::Receiver<String> {
+    let (lines, receiver) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { break };
+            if lines.blocking_send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}

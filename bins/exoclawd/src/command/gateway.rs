@@ -1,0 +1,178 @@
+//! `gateway`: the daemon itself.
+
+use std::{io::BufRead, net::SocketAddr, time::Duration};
+
+use exoclaw_gateway::Gateway;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::Context;
+use crate::{
+    cli::GatewayArgs,
+    compose::{Daemon, Start},
+    config::{Flags, Loaded},
+    demo,
+    error::{CliError, Exit},
+    keys, log,
+    runtime_file::RuntimeFile,
+    terminal::Style,
+};
+
+/// Time for runs to end when the daemon is told to.
+pub(crate) const SHUTDOWN: Duration = Duration::from_secs(30);
+
+/// Threads for blocking calls, at most: loading plugins, and what few files are read while running.
+const BLOCKING_THREADS: usize = 16;
+
+/// Idle threads for blocking calls end soon: each one keeps memory.
+const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(2);
+
+pub(super) fn run(args: GatewayArgs, context: &mut Context<'_>) -> Result<Exit, CliError> {
+    let flags = Flags { bind: args.bind.clone(), port: args.port };
+    let loaded = context.config(&flags)?;
+    for notice in &loaded.notices {
+        context.terminal.notice(notice)?;
+    }
+    log::start(context.env, context.terminal.json, context.terminal.talk_is_screen)?;
+    let root = context.home.root();
+    context.home.create().map_err(|error| {
+        let exit = CliError::new(Exit::Io, format!("create the home directory {}", root.display()));
+        exit.because(error).hint("make it writable, or choose another with --home DIR")
+    })?;
+    let token = keys::own_gateway_token(args.token.as_deref(), context.env, &context.home)?;
+    let start = Start { home: &context.home.clone(), env: context.env, token, demo: args.demo };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(BLOCKING_KEEP_ALIVE)
+        .build()
+        .map_err(|error| CliError::new(Exit::Io, "start the event loop").because(error))?;
+    let exit = runtime.block_on(serve(start, loaded, context));
+    // A blocking call that never returns keeps no one waiting.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    exit
+}
+
+async fn serve(start: Start<'_>, loaded: Loaded, context: &mut Context<'_>) -> Result<Exit, CliError> {
+    // From here on a signal asks for a clean end, also while starting.
+    let mut signals = Signals::new()?;
+    let is_demo = start.demo;
+    let Daemon { runtime, gateway } = tokio::select! {
+        // Dropping a start leaves nothing that a later one would stumble over.
+        daemon = start.run(loaded) => daemon?,
+        () = signals.next() => return Ok(Exit::Ok),
+    };
+    let file = RuntimeFile { address: gateway.local_addr(), pid: std::process::id(), demo: is_demo };
+    let path = context.home.runtime_file();
+    file.write(&path).map_err(|error| {
+        CliError::new(Exit::Io, format!("write {}", path.display())).because(error).hint("is the disk full?")
+    })?;
+    greet(&gateway, is_demo, context)?;
+    tracing::info!(address = %file.address, demo = is_demo, "listening");
+
+    let mut enters = if context.terminal.interactive { enters() } else { mpsc::channel(1).1 };
+    let mut serving = std::pin::pin!(gateway.serve());
+    loop {
+        tokio::select! {
+            // All of them only wait; a key press that is taken is answered.
+            () = &mut serving => {
+                file.remove(&path);
+                return Err(CliError::new(Exit::Failed, "the gateway stopped by itself").hint("the log says why"));
+            }
+            () = signals.next() => break,
+            Some(()) = enters.recv() => {
+                let link = gateway.login_link();
+                context.terminal.say(format_args!("  {link}"))?;
+            }
+        }
+    }
+    tracing::info!(deadline = ?SHUTDOWN, "stopping");
+    let stop = async { tokio::join!(runtime.shutdown(SHUTDOWN), &mut serving).0 };
+    let exit = tokio::select! {
+        // The second signal means at once.
+        all = stop => {
+            tracing::info!(all_ended = all, "stopped");
+            Exit::Ok
+        }
+        () = signals.next() => Exit::Interrupted,
+    };
+    file.remove(&path);
+    Ok(exit)
+}
+
+/// Says where it listens and what to do next.
+fn greet(gateway: &Gateway, is_demo: bool, context: &mut Context<'_>) -> Result<(), CliError> {
+    let address = gateway.local_addr();
+    let link = gateway.login_link();
+    if context.terminal.json {
+        let body = json!({
+            "address": address, "loginLink": link, "pid": std::process::id(), "demo": is_demo,
+            "version": env!("CARGO_PKG_VERSION"),
+        });
+        context.terminal.value(&body)?;
+        return Ok(());
+    }
+    let ask = if is_demo { "what time is it?" } else { "hello" };
+    let program = context.program();
+    let terminal = &mut *context.terminal;
+    let colour = terminal.out_colour;
+    let version = env!("CARGO_PKG_VERSION");
+    let place = colour.paint(Style::Good, url(address));
+    terminal.line(format_args!("exoclawd {version} listens on {place}"))?;
+    terminal.line("")?;
+    terminal.line(format_args!("  {}  {link}", colour.paint(Style::Bold, "in the browser ")))?;
+    let again = if terminal.interactive { "; press Enter for a new link" } else { "" };
+    let valid = exoclaw_gateway::LOGIN_CODE_LIFETIME.as_secs();
+    let remark = format!("works once, within {valid} s{again}");
+    terminal.line(format_args!("                   {}", colour.paint(Style::Dim, remark)))?;
+    terminal.line(format_args!("  {}  {program} chat \"{ask}\"", colour.paint(Style::Bold, "in the terminal")))?;
+    terminal.line(format_args!("  {}  Ctrl-C", colour.paint(Style::Bold, "to stop        ")))?;
+    terminal.line("")?;
+    if is_demo {
+        terminal.line(colour.paint(Style::Note, demo::NOTICE))?;
+        terminal.line("")?;
+    }
+    Ok(())
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+/// Enter was pressed, from a thread of its own that ends with the process. One press waits for its reader; further ones
+/// wait in the terminal.
+fn enters() -> mpsc::Receiver<()> {
+    let (enters, receiver) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            if line.is_err() || enters.blocking_send(()).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// Signals that ask the daemon to end.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, CliError> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let failed = |error| CliError::new(Exit::Io, "wait for signals").because(error);
+        let terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            // Both only wait.
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

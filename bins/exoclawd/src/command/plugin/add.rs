@@ -1,0 +1,160 @@
+//! `plugin add`: validate, show, ask, pin.
+
+use std::path::{Path, PathBuf};
+
+use exoclaw_sandbox::{Grants, Limits, Manifest, Sha256Digest};
+
+use super::Context;
+use crate::{
+    cli::PluginAddArgs,
+    config::{Loaded, NewPlugin},
+    error::{CliError, Exit},
+    home::create_private,
+    plugins::{Component, Wanted},
+};
+
+pub(super) fn run(args: &PluginAddArgs, context: &mut Context<'_>) -> Result<Exit, CliError> {
+    let loaded = super::config(context)?;
+    let bytes = super::read(&args.file)?;
+    let manifest = super::manifest(&bytes, &args.file)?;
+    let sha256 = Sha256Digest::of(&bytes);
+    let known = |id: &String| loaded.config.agents.iter().any(|agent| agent.id.as_str() == id);
+    if let Some(agent) = args.agent.as_ref().filter(|id| !known(id)) {
+        return Err(CliError::new(Exit::Data, format!("the config has no agent {agent:?}")));
+    }
+    // The whole of it is tried before anything is asked or written.
+    let component = Component::File(args.file.clone());
+    let (grants, limits) = (Grants::default(), Limits::default());
+    let wanted = Wanted { name: manifest.name.clone(), component, pin: Some(sha256), grants, limits };
+    super::load(&wanted, context)?;
+
+    if !context.terminal.json {
+        super::inspect::head(&manifest, context)?;
+        super::lines("tools", &super::inspect::tools(&manifest), context)?;
+        super::lines("asks for", &manifest.requests.lines(), context)?;
+    }
+    let mut plugin = plan(args, &manifest, &loaded, context)?;
+    plugin.sha256 = sha256.to_string();
+    if !args.yes && !context.confirm(&format!("add {} with these grants?", manifest.name))? {
+        context.terminal.say("nothing was changed")?;
+        return Ok(Exit::Failed);
+    }
+    let agent = agent(args, &manifest, &loaded, context)?;
+
+    let target = loaded.directory().join(&plugin.path);
+    copy(&bytes, &target)?;
+    for [host, _, _] in &plugin.fs {
+        let host = context.home.expand(host, loaded.directory());
+        create_private(&host).map_err(|error| io_error("create", &host, error))?;
+    }
+    let mut edit = context.edit(&loaded)?;
+    edit.set_plugin(&plugin).map_err(super::super::edit_error)?;
+    if let Some(agent) = &agent {
+        edit.give_tool(agent, &plugin.name).map_err(super::super::edit_error)?;
+    }
+    context.save(&edit)?;
+
+    if context.terminal.json {
+        let body = serde_json::json!({ "added": plugin.name, "sha256": plugin.sha256, "path": target, "agent": agent });
+        context.terminal.value(&body)?;
+        return Ok(Exit::Ok);
+    }
+    context.terminal.line(format_args!("added {} to {}", plugin.name, loaded.path.display()))?;
+    match agent {
+        Some(agent) => context.terminal.say(format_args!("agent {agent} may use it"))?,
+        None => {
+            context.terminal.say(format_args!("no agent uses it yet: add {:?} to an agent's tools", plugin.name))?
+        }
+    }
+    context.terminal.say("a running daemon takes it up when it is restarted")?;
+    Ok(Exit::Ok)
+}
+
+/// What will be granted: whatever is asked for and can be had. Directories are the operator's to name.
+fn plan(
+    args: &PluginAddArgs,
+    manifest: &Manifest,
+    loaded: &Loaded,
+    context: &mut Context<'_>,
+) -> Result<NewPlugin, CliError> {
+    let requests = &manifest.requests;
+    let mut fs = Vec::new();
+    for request in &requests.fs {
+        let access = request.access.to_string();
+        let named = args.dir.iter().find_map(|dir| dir.split_once('=').filter(|(guest, _)| *guest == request.guest));
+        let question = format!("directory of this machine for {} ({access}), empty for none: ", request.guest);
+        let host = match named {
+            Some((_, host)) => absolute(host)?,
+            None if args.yes || !context.terminal.interactive => String::new(),
+            None => context.question(&question)?,
+        };
+        if host.is_empty() {
+            let guest = &request.guest;
+            context
+                .terminal
+                .notice(format_args!("{access} of {guest} is not granted; grant it with --dir {guest}=DIRECTORY"))?;
+        } else {
+            fs.push([host, request.guest.clone(), access]);
+        }
+    }
+    if !requests.http.is_empty() || !requests.secrets.is_empty() {
+        context.terminal.notice("http and secrets are not granted: this version has no guard for them")?;
+    }
+    if let Some(dir) = args.dir.iter().find(|dir| !asked_for(dir, manifest)) {
+        let hint = "write it as --dir /guest=HOST, with a guest path that the plugin asks for";
+        return Err(CliError::new(Exit::Usage, format!("--dir {dir} fits no request")).hint(hint));
+    }
+    let path = format!("plugins/{}.wasm", manifest.name);
+    let kv = requests.kv.map(|size| size.to_string());
+    let (name, env) = (manifest.name.to_string(), requests.env.clone());
+    let replaced = loaded.config.plugins.iter().any(|plugin| plugin.name == manifest.name);
+    if replaced {
+        context.terminal.notice(format_args!("{name} is in the config already: component and grants are replaced"))?;
+    }
+    Ok(NewPlugin { name, path, sha256: String::new(), fs, env, kv })
+}
+
+fn asked_for(dir: &str, manifest: &Manifest) -> bool {
+    dir.split_once('=').is_some_and(|(guest, _)| manifest.requests.fs.iter().any(|request| request.guest == guest))
+}
+
+/// The agent that may use it at once: the one that is named, else the default one if its owner agrees.
+fn agent(
+    args: &PluginAddArgs,
+    manifest: &Manifest,
+    loaded: &Loaded,
+    context: &mut Context<'_>,
+) -> Result<Option<String>, CliError> {
+    if args.agent.is_some() {
+        return Ok(args.agent.clone());
+    }
+    let Some(default) = loaded.config.default_agent() else { return Ok(None) };
+    if args.yes || !context.terminal.interactive {
+        return Ok(None);
+    }
+    let agreed = context.confirm(&format!("let the agent {} use {}?", default.id, manifest.name))?;
+    Ok(agreed.then(|| default.id.to_string()))
+}
+
+/// From the folder in which the command was given, not the config's.
+fn absolute(host: &str) -> Result<String, CliError> {
+    if host.starts_with('~') {
+        return Ok(host.to_owned());
+    }
+    let path = std::path::absolute(host).map_err(|error| io_error("find", Path::new(host), error))?;
+    Ok(path.display().to_string())
+}
+
+/// For its owner alone, whole or not at all.
+fn copy(bytes: &[u8], target: &Path) -> Result<(), CliError> {
+    let directory = target.parent().unwrap_or(Path::new("."));
+    let partial: PathBuf = target.with_extension("wasm.new");
+    let copied = create_private(directory)
+        .and_then(|()| std::fs::write(&partial, bytes))
+        .and_then(|()| std::fs::rename(&partial, target));
+    copied.map_err(|error| io_error("write", target, error))
+}
+
+fn io_error(action: &str, path: &Path, error: std::io::Error) -> CliError {
+    CliError::new(Exit::Io, format!("{action} {}", path.display())).because(error)
+}

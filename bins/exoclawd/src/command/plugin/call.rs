@@ -1,0 +1,76 @@
+//! `plugin call`: one tool, once, under the plugin's grants.
+
+use std::{sync::Arc, time::Duration};
+
+use exoclaw_protocol::{Metering, ToolContent};
+use exoclaw_sandbox::{Host, ToolRequest};
+
+use super::Context;
+use crate::{
+    cli::PluginCallArgs,
+    error::{CliError, Exit, chain},
+    nearest,
+    terminal::{Style, bytes, duration, shortened},
+};
+
+pub(super) fn run(args: &PluginCallArgs, context: &mut Context<'_>) -> Result<Exit, CliError> {
+    let arguments = serde_json::from_str(&args.arguments).map_err(|error| {
+        CliError::new(Exit::Usage, "the arguments are no JSON").because(error).hint("such as '{\"text\":\"hello\"}'")
+    })?;
+    let (wanted, _) = super::find(&args.plugin, context)?;
+    let ready = super::load(&wanted, context)?;
+    let names = ready.plugin.manifest().tools.iter().map(|tool| tool.name.as_str());
+    let Some(name) = names.clone().find(|name| *name == args.tool) else {
+        let message = format!("plugin {} has no tool {:?}", wanted.name, args.tool);
+        return Err(CliError::new(Exit::Data, message).hint(nearest::hint(&args.tool, "tools", names)));
+    };
+    let of = |error: exoclaw_protocol::IdError| CliError::of(Exit::Failed, error);
+    let request = ToolRequest {
+        tool: name.parse().map_err(of)?,
+        arguments,
+        call_id: "command-line".parse().map_err(of)?,
+        idempotency_key: "command-line".to_owned(),
+        agent: "main".parse().map_err(of)?,
+        session: "command-line".to_owned(),
+    };
+    let host = Host { kv: None, progress: context.terminal.talk_is_screen.then(|| Arc::new(say_progress) as _) };
+    let called = super::super::wait_for(async { Ok(ready.plugin.call(&ready.permit, request, host).await) })?;
+    let exit = if called.output.is_error { Exit::Failed } else { Exit::Ok };
+    if context.terminal.json {
+        let detail = called.detail.as_ref().map(|error| chain(error));
+        let body = serde_json::json!({ "output": called.output, "metering": called.metering, "detail": detail });
+        context.terminal.value(&body)?;
+        return Ok(exit);
+    }
+    for content in &called.output.content {
+        let text = match content {
+            ToolContent::Text { text } => text.clone(),
+            ToolContent::Json { value } => serde_json::to_string_pretty(value).unwrap_or_default(),
+            ToolContent::Image { media_type, data } => format!("({media_type}, {} characters of base64)", data.len()),
+        };
+        context.terminal.text(&text)?;
+        context.terminal.text(if text.ends_with('\n') { "" } else { "\n" })?;
+    }
+    if called.output.is_error {
+        let label = context.terminal.talk_colour.paint(Style::Bad, "the call failed");
+        let detail =
+            called.detail.as_ref().map(|error| format!(": {}", shortened(&chain(error), 400))).unwrap_or_default();
+        context.terminal.say(format_args!("{label}{detail}"))?;
+    }
+    let cost = context.terminal.talk_colour.paint(Style::Dim, cost(&called.metering));
+    context.terminal.say(cost)?;
+    Ok(exit)
+}
+
+fn cost(metering: &Metering) -> String {
+    let time = duration(Duration::from_micros(metering.wall_us));
+    let (memory, out, taken) = (bytes(metering.peak_memory), bytes(metering.bytes_out), bytes(metering.bytes_in));
+    let (fuel, calls) = (metering.fuel, metering.host_calls);
+    format!("{time}, fuel {fuel}, memory {memory}, host calls {calls}, {out} out, {taken} in")
+}
+
+#[expect(clippy::print_stderr, reason = "it comes from the call, while the terminal is waiting for its end")]
+fn say_progress(fraction: Option<f32>, message: String) {
+    let part = fraction.map_or_else(String::new, |part| format!("{:.0} % ", part * 100.0));
+    eprintln!("  {part}{}", shortened(&message, 200));
+}

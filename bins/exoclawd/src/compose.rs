@@ -1,0 +1,118 @@
+//! Puts the crates together: config in, a listening gateway over a running runtime out.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use exoclaw_gateway::{BindError, Gateway, GatewayConfig};
+use exoclaw_protocol::Secret;
+use exoclaw_runtime::{AgentConfig, Parts, Runtime, RuntimeConfig, SystemClock};
+use exoclaw_store::{OpenError, SqliteConfig, SqliteStore, Store};
+
+use crate::{
+    Env, Home,
+    assets::Page,
+    config::{Config, Loaded, router},
+    demo,
+    error::{CliError, Exit, chain},
+    plugins, providers,
+};
+
+/// A daemon that listens.
+pub(crate) struct Daemon {
+    pub(crate) runtime: Runtime,
+    pub(crate) gateway: Gateway,
+}
+
+/// What a daemon is made from, besides its config.
+pub(crate) struct Start<'a> {
+    pub(crate) home: &'a Home,
+    pub(crate) env: &'a Env,
+    pub(crate) token: Secret,
+    pub(crate) demo: bool,
+}
+
+impl Start<'_> {
+    /// Opens everything, in the order in which it is needed.
+    pub(crate) async fn run(self, loaded: Loaded) -> Result<Daemon, CliError> {
+        let sources = if self.demo { plugins::of_demo(self.home)? } else { plugins::of_config(&loaded, self.home) };
+        let config = if self.demo { demo(loaded.config)? } else { loaded.config };
+        let default = config.default_agent().ok_or_else(no_agents)?;
+        let router = router(&config, &default.id).map_err(|error| CliError::of(Exit::Config, error))?;
+        let agents = agents(&config, self.env, self.home)?;
+        let store = open_store(if self.demo { self.home.demo().join("store.db") } else { self.home.store() });
+        let plugins = plugins::load(sources, self.home, self.env);
+        let (store, plugins) = tokio::join!(store, plugins);
+        let (store, plugins) = (store?, plugins?);
+
+        let runtime_config = RuntimeConfig {
+            demo: self.demo,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..RuntimeConfig::new(agents)
+        };
+        let parts = Parts { router, store: Arc::new(store.clone()), plugins, clock: Arc::new(SystemClock) };
+        let runtime = match Runtime::start(runtime_config, parts).await {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                store.close().await;
+                return Err(CliError::of(Exit::Config, error));
+            }
+        };
+        let address = SocketAddr::new(config.gateway.bind, config.gateway.port);
+        let gateway =
+            GatewayConfig { hosts: config.gateway.hosts, ..GatewayConfig::new(address).with_token(self.token) };
+        match Gateway::bind(gateway, runtime.clone(), Arc::new(Page)).await {
+            Ok(gateway) => Ok(Daemon { runtime, gateway }),
+            Err(error) => {
+                runtime.shutdown(crate::command::SHUTDOWN).await;
+                Err(bind_error(&error))
+            }
+        }
+    }
+}
+
+fn demo(config: Config) -> Result<Config, CliError> {
+    demo::config(config).map_err(|error| CliError::of(Exit::Failed, error))
+}
+
+fn no_agents() -> CliError {
+    CliError::new(Exit::Config, "the config has no agents")
+        .hint("`exoclawd onboard` sets up the first one")
+        .hint("`exoclawd gateway --demo` works without")
+}
+
+fn agents(config: &Config, env: &Env, home: &Home) -> Result<Vec<AgentConfig>, CliError> {
+    let providers = providers::make(config, env, home)?;
+    let agent = |agent: &crate::config::AgentConfig| {
+        let provider = Arc::clone(providers.get(&agent.provider)?);
+        Some(AgentConfig {
+            system_prompt: agent.system_prompt.clone(),
+            max_tokens: agent.max_tokens,
+            tools: agent.tools.clone(),
+            ..AgentConfig::new(agent.id.clone(), &agent.provider, provider, &agent.model)
+        })
+    };
+    Ok(config.agents.iter().filter_map(agent).collect())
+}
+
+async fn open_store(path: PathBuf) -> Result<SqliteStore, CliError> {
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&SqliteConfig::new(path))).await;
+    let opened = opened.map_err(|error| CliError::new(Exit::Failed, "open the store").because(error))?;
+    opened.map_err(|error| {
+        let exit = if matches!(error, OpenError::InUse { .. }) { Exit::Unavailable } else { Exit::Io };
+        CliError::of(exit, error)
+    })
+}
+
+fn bind_error(error: &BindError) -> CliError {
+    match error {
+        BindError::Listen { addr, source } => {
+            let failed = CliError::new(Exit::Unavailable, format!("listen on {addr}: {source}"));
+            if source.kind() == std::io::ErrorKind::AddrInUse {
+                return failed.hint(
+                    "another program, perhaps another exoclawd, has the port: stop it, or choose another with --port",
+                );
+            }
+            failed.hint("choose another address with --bind and --port")
+        }
+        error => CliError::new(Exit::Config, chain(error)),
+    }
+}

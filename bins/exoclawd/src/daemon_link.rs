@@ -1,0 +1,126 @@
+//! A command's connection to the running daemon: found by itself, with words for when it is not there.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use exoclaw_client::{Client, CloseReason, Endpoint, Options, Push, Pushes, RequestError, State};
+use exoclaw_protocol::{ErrorCode, Method, PingParams};
+use futures::StreamExt;
+
+use crate::{
+    command::Context,
+    config::Flags,
+    error::{CliError, Exit},
+    keys,
+    runtime_file::RuntimeFile,
+};
+
+/// A connection that was made.
+pub(crate) struct DaemonLink {
+    /// Where the daemon listens, for people.
+    pub(crate) address: String,
+    client: Client,
+}
+
+impl DaemonLink {
+    /// Connects to the daemon of this home.
+    pub(crate) async fn open(context: &Context<'_>) -> Result<Self, CliError> {
+        let address = find(context)?;
+        let token = keys::gateway_token(context.env, &context.home)?.ok_or_else(|| nobody(address))?;
+        let endpoint = Endpoint::new(format!("ws://{address}/ws")).with_token(token);
+        let client = Client::connect(endpoint, Options::default());
+        let link = Self { address: address.to_string(), client };
+        link.greet(address).await?;
+        Ok(link)
+    }
+
+    /// The first connection is made now or not at all; later ones are made again and again.
+    async fn greet(&self, address: SocketAddr) -> Result<(), CliError> {
+        let mut pushes = self.client.subscribe();
+        let refused = async {
+            loop {
+                match (self.client.state(), pushes.next().await) {
+                    (State::Waiting { why, .. }, _) | (_, Some(Push::State(State::Waiting { why, .. }))) => return why,
+                    (_, Some(_)) => {}
+                    (_, None) => return "the connection was closed".to_owned(),
+                }
+            }
+        };
+        tokio::select! {
+            // Both only wait; whichever is dropped has changed nothing.
+            answer = self.request(PingParams {}) => answer.map(drop),
+            why = refused => match self.client.state() {
+                State::Closed { reason: CloseReason::Unauthorized } => Err(self.failed(unauthorized())),
+                _ => Err(nobody(address).because(why)),
+            }
+        }
+    }
+
+    /// Asks and waits for the answer.
+    pub(crate) async fn request<M: Method + 'static>(&self, params: M) -> Result<M::Output, CliError> {
+        self.client.request(params).await.map_err(|error| self.failed(error))
+    }
+
+    /// Nothing can be asked any more.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.client.state(), State::Closed { .. })
+    }
+
+    /// Everything that comes without being asked for.
+    pub(crate) fn pushes(&self) -> Pushes {
+        self.client.subscribe()
+    }
+
+    fn failed(&self, error: RequestError) -> CliError {
+        let at = format!("the daemon at {}", self.address);
+        match error {
+            RequestError::Rpc(error) => CliError::new(exit_of(error.code), error.message),
+            RequestError::Closed(CloseReason::Unauthorized) => {
+                CliError::new(Exit::Permission, format!("{at} does not take this token")).hint(
+                    "it was started with another one: set EXOCLAW_TOKEN to it, or restart the daemon without --token",
+                )
+            }
+            error => CliError::new(Exit::Unavailable, at).because(error),
+        }
+    }
+}
+
+fn unauthorized() -> RequestError {
+    RequestError::Closed(CloseReason::Unauthorized)
+}
+
+/// Where the daemon listens: it says so itself, or the config does.
+fn find(context: &Context<'_>) -> Result<SocketAddr, CliError> {
+    if let Some(file) = RuntimeFile::read(&context.home.runtime_file()) {
+        return Ok(reachable(file.address));
+    }
+    let gateway = context.config(&Flags::default())?.config.gateway;
+    Ok(reachable(SocketAddr::new(gateway.bind, gateway.port)))
+}
+
+/// An address that one can connect to, where the daemon listens on all.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    address
+}
+
+fn nobody(address: SocketAddr) -> CliError {
+    CliError::new(Exit::Unavailable, format!("no daemon answers at {address}"))
+        .hint("start one with `exoclawd gateway`, or try it without a model: `exoclawd gateway --demo`")
+}
+
+/// What a script sees of a refusal.
+pub(crate) fn exit_of(code: ErrorCode) -> Exit {
+    match code {
+        ErrorCode::Unauthorized | ErrorCode::Forbidden | ErrorCode::ProviderAuth => Exit::Permission,
+        ErrorCode::InvalidParams | ErrorCode::TooLarge | ErrorCode::UnknownAgent | ErrorCode::UnknownSession => {
+            Exit::Data
+        }
+        ErrorCode::StoreReadOnly => Exit::Io,
+        code if code.is_retryable() => Exit::Unavailable,
+        _ => Exit::Failed,
+    }
+}
