@@ -51,18 +51,17 @@ impl Gateway {
     /// An address for the browser of whoever started the daemon. Its code is good once, for
     /// [`LOGIN_CODE_LIFETIME`](crate::LOGIN_CODE_LIFETIME), and stands in the fragment, which browsers send to nobody.
     pub fn login_link(&self) -> String {
-        let host = match self.addr.ip() {
-            ip if !ip.is_unspecified() => ip,
-            std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        };
-        let addr = SocketAddr::new(host, self.addr.port());
-        format!("http://{addr}/#code={}", self.door.auth.new_code())
+        self.login_links().make()
+    }
+
+    /// A handle for more of them while the gateway serves.
+    pub fn login_links(&self) -> LoginLinks {
+        LoginLinks { addr: self.addr, auth: Arc::clone(&self.door.auth) }
     }
 
     /// Serves until the runtime's tasks are told to stop. Connections are tasks of the runtime: they say goodbye by
     /// themselves, and [`Runtime::shutdown`] waits for them.
-    pub async fn serve(&self) {
+    pub async fn serve(self) {
         let tasks = self.door.runtime.tasks().clone();
         let stop = tasks.token();
         loop {
@@ -88,6 +87,26 @@ impl Gateway {
                 }
             }
         }
+    }
+}
+
+/// Makes login links, also while the gateway serves.
+#[derive(Debug, Clone)]
+pub struct LoginLinks {
+    addr: SocketAddr,
+    auth: Arc<Auth>,
+}
+
+impl LoginLinks {
+    /// A link as [`Gateway::login_link`] makes it.
+    pub fn make(&self) -> String {
+        let host = match self.addr.ip() {
+            ip if !ip.is_unspecified() => ip,
+            std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        };
+        let addr = SocketAddr::new(host, self.addr.port());
+        format!("http://{addr}/#code={}", self.auth.new_code())
     }
 }
 

@@ -35,5 +35,5 @@ mod socket;
 
 pub use auth::{COOKIE_LIFETIME, LOGIN_CODE_LIFETIME};
 pub use config::{BindError, GatewayConfig};
-pub use gateway::Gateway;
+pub use gateway::{Gateway, LoginLinks};
 pub use http::{Asset, Assets, NoAssets};

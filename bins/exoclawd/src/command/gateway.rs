@@ -71,6 +71,7 @@ async fn serve(start: Start<'_>, loaded: Loaded, context: &mut Context<'_>) -> R
     tracing::info!(address = %file.address, demo = is_demo, "listening");
 
     let mut enters = if context.terminal.interactive { enters() } else { mpsc::channel(1).1 };
+    let links = gateway.login_links();
     let mut serving = std::pin::pin!(gateway.serve());
     loop {
         tokio::select! {
@@ -81,8 +82,7 @@ async fn serve(start: Start<'_>, loaded: Loaded, context: &mut Context<'_>) -> R
             }
             () = signals.next() => break,
             Some(()) = enters.recv() => {
-                let link = gateway.login_link();
-                context.terminal.say(format_args!("  {link}"))?;
+                context.terminal.say(format_args!("  {}", links.make()))?;
             }
         }
     }
