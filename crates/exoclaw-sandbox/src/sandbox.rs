@@ -108,6 +108,7 @@ fn engine_config(concurrency: u32) -> Config {
         .max_core_instances_per_component(limits::INSTANCES as u32)
         .max_memories_per_component(limits::MEMORIES as u32)
         .max_tables_per_component(limits::TABLES as u32)
+        .max_tables_per_module(8)
         .max_core_instance_size(4 << 20)
         .max_component_instance_size(4 << 20)
         .max_memory_size(limits::CEILING.memory.0 as usize)
