@@ -16,6 +16,9 @@ use crate::{
 /// Connections that the system keeps ready for us to accept.
 const BACKLOG: u32 = 1_024;
 
+/// What the kernel keeps for a client that does not read: without a bound it would be megabytes for each.
+const SEND_BUFFER_BYTES: u32 = 256 * 1024;
+
 /// Pause after the system refused to accept, as it does when it is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -119,6 +122,8 @@ fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
     if cfg!(unix) {
         socket.set_reuseaddr(true)?;
     }
+    // Accepted sockets inherit it.
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind(addr)?;
     socket.listen(BACKLOG)
 }

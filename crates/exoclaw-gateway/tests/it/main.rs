@@ -1,0 +1,10 @@
+//! The real gateway over a real runtime, spoken to in raw bytes and frames.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod chat;
+mod credentials;
+mod http;
+mod limits;
+mod rpc;
+mod spec;
+mod support;
