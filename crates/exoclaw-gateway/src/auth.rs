@@ -109,7 +109,7 @@ impl Auth {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LoginError {
     /// No such code, or not any more.
-    #[error("this login link was used or is too old: restart the daemon, or log in with the token")]
+    #[error("this login link was used or is too old: ask the daemon for a new one, or log in with the token")]
     Wrong,
     /// Too many wrong ones.
     #[error("too many wrong login codes: wait a minute, or ask for a new login link")]
