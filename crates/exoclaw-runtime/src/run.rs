@@ -55,7 +55,7 @@ async fn drive(inner: &Arc<Inner>, live: &LiveRun) -> Ending {
     let work = async { futures::join!(turn, publish).0 };
     let work = Box::pin(AssertUnwindSafe(work).catch_unwind());
     // Every branch is dropped whole when another wins, and nothing is awaited in an arm.
-    let ending = tokio::select! {
+    tokio::select! {
         biased;
         () = live.abort.cancelled() => Ending::Aborted,
         () = inner.interrupt.cancelled() => Ending::failed(ErrorCode::Interrupted, "the daemon stopped: send again"),
@@ -67,12 +67,7 @@ async fn drive(inner: &Arc<Inner>, live: &LiveRun) -> Ending {
                 Ending::failed(ErrorCode::Internal, "the run failed by a fault of the daemon: the log says more")
             }
         },
-    };
-    // What the turn had said before it was stopped.
-    while let Ok(event) = heard.try_recv() {
-        live.tell(event);
     }
-    ending
 }
 
 /// Owns what it needs, so that it borrows nothing from the one who stops it.

@@ -25,7 +25,9 @@ pub(crate) fn messages(entries: impl IntoIterator<Item = Entry>) -> Vec<HistoryM
                 }
             }
             Record::RunEnded { outcome: RunOutcome::Ok, .. } => continue,
-            Record::RunEnded { outcome: RunOutcome::Aborted { text }, .. } if !text.is_empty() => {
+            Record::RunEnded { outcome: RunOutcome::Aborted { text }, .. }
+                if !text.is_empty() && !ends_with_step(&messages, &run_id) =>
+            {
                 (Role::Assistant, vec![Block::Text { text }], Some(ErrorCode::Interrupted))
             }
             Record::RunEnded { outcome, .. } => {
@@ -64,6 +66,12 @@ pub(crate) fn conversation(entries: Vec<Entry>, run_id: &RunId) -> Vec<Message> 
 
 fn last_of<'a>(messages: &'a mut [HistoryMessage], run_id: &RunId) -> Option<&'a mut HistoryMessage> {
     messages.iter_mut().rev().find(|message| message.run_id == *run_id)
+}
+
+/// The last step of the run is whole: text that was heard when the run was stopped is of that same step.
+fn ends_with_step(messages: &[HistoryMessage], run_id: &RunId) -> bool {
+    let last = messages.iter().rev().find(|message| message.run_id == *run_id);
+    last.is_some_and(|last| last.role == Role::Assistant)
 }
 
 fn is_results(message: &HistoryMessage) -> bool {

@@ -6,6 +6,7 @@ use exoclaw_agent::test_util::Answer;
 use exoclaw_protocol::{ChatAbortParams, ErrorCode, Event};
 use exoclaw_store::Record;
 use futures::FutureExt;
+use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::support::{Fault, World, asked, end, events, name, names, next, opened, settle, short};
@@ -29,6 +30,39 @@ async fn a_run_under_way_is_stopped_and_what_it_had_said_stays() {
     let (sent, mut subscription) = world.send("go on").await;
     assert!(matches!(end(&mut subscription, &sent.run_id).await, Event::Final { .. }));
     assert_eq!(asked(&world.script, 1), ["User: hi", "Assistant: half of ", "User: go on"]);
+}
+
+/// A step may be durable before the run hears of it. What is then stopped was said once, not twice.
+#[tokio::test(start_paused = true)]
+async fn a_step_that_was_whole_is_remembered_once() {
+    let world = World::new().await;
+    let never = Arc::new(Semaphore::new(0));
+    world.store.on_append(move |record| matches!(record, Record::Step { .. }).then(|| Fault::HoldAfter(never.clone())));
+    world.script.answer(Answer::text(["all of it"]));
+    let (sent, mut subscription) = world.send("hi").await;
+    settle().await;
+    world.abort(None).await;
+    assert_eq!(end(&mut subscription, &sent.run_id).await, Event::Aborted { text: "all of it".into() });
+    let history: Vec<_> = world.history().await.iter().map(short).collect();
+    assert_eq!(history, ["User: hi", "Assistant: all of it (interrupted)"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_before_a_tool_call_is_not_said_again() {
+    let world = World::new().await;
+    world.script.answer(Answer::text(["let me see"]).and_call("c1", "a", json!({})));
+    world.script.answer(Answer::text(["I see "]).then_never());
+    let (sent, mut subscription) = world.send("hi").await;
+    settle().await;
+    let running = world.subscribe(None).await.0.snapshot.unwrap().run.unwrap();
+    assert_eq!(running.text, "I see ");
+    world.abort(None).await;
+    assert_eq!(end(&mut subscription, &sent.run_id).await, Event::Aborted { text: "I see ".into() });
+    let history: Vec<_> = world.history().await.iter().map(short).collect();
+    assert_eq!(
+        history,
+        ["User: hi", "Assistant: let me see[c1 a]", "User: [c1 failed]", "Assistant: I see  (interrupted)"]
+    );
 }
 
 #[tokio::test(start_paused = true)]

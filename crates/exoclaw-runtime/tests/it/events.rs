@@ -74,21 +74,24 @@ async fn dropping_a_wait_loses_no_event() {
 #[tokio::test(start_paused = true)]
 async fn idle_sessions_are_kept_for_those_who_come_back_up_to_a_bound() {
     let world = World::new().await;
-    let mut positions = Vec::new();
+    let (mut positions, mut watching) = (Vec::new(), None);
     for i in 0..1_100 {
         world.script.answer(Answer::text(["hello"]));
         let (sent, mut subscription) = world.send_to(&format!("s{i}"), "hi").await;
         end(&mut subscription, &sent.run_id).await;
         positions.push((sent.epoch, sent.seq));
-        // The first one is watched all the time.
+        drop(subscription);
+        settle().await;
+        // The first one is left, and then watched again.
         if i == 0 {
-            std::mem::forget(subscription);
+            watching = Some(world.subscribe_to("s0", Some((sent.epoch, sent.seq))).await.1);
         }
     }
     let recovered = async |i: usize| world.subscribe_to(&format!("s{i}"), Some(positions[i])).await.0.recovered;
     assert!(recovered(1_099).await);
     assert!(recovered(0).await, "a watched session was dropped");
     assert!(!recovered(1).await, "nothing was dropped");
+    assert_eq!(next(watching.as_mut().unwrap()).await.seq, 1);
     let mut epochs: Vec<_> = positions.iter().map(|(epoch, _)| *epoch).collect();
     epochs.dedup();
     assert_eq!(epochs.len(), 1_100);

@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     Hold(Arc<Semaphore>),
     /// It is written at once, but its writer hears of that only with a permit.
     HoldAfter(Arc<Semaphore>),
+    /// It takes a while, and its writer hears of it after another while: others go on so often meanwhile.
+    Dawdle(u32, u32),
 }
 
 type Rule = Box<dyn Fn(&Record) -> Option<Fault> + Send + Sync>;
@@ -57,6 +59,12 @@ impl fmt::Debug for TestStore {
     }
 }
 
+async fn yield_times(times: u32) {
+    for _ in 0..times {
+        tokio::task::yield_now().await;
+    }
+}
+
 impl Store for TestStore {
     fn append(
         &self,
@@ -76,6 +84,12 @@ impl Store for TestStore {
                 Some(Fault::HoldAfter(gate)) => {
                     let appended = inner.append(&session, at_ms, records).await;
                     gate.acquire().await.unwrap().forget();
+                    return appended;
+                }
+                Some(Fault::Dawdle(before, after)) => {
+                    yield_times(before).await;
+                    let appended = inner.append(&session, at_ms, records).await;
+                    yield_times(after).await;
                     return appended;
                 }
                 Some(Fault::Hold(gate)) => gate.acquire().await.unwrap().forget(),
