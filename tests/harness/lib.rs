@@ -5,5 +5,6 @@
 pub mod browser;
 pub mod daemon;
 pub mod model;
+pub mod plugins;
 pub mod wait;
 pub mod ws;

@@ -1,4 +1,5 @@
 //! The whole product, tested.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test stops where its ground is wrong")]
 
+mod chat;
 mod tidy;

@@ -127,7 +127,8 @@ pub(crate) fn bench(shell: &mut Shell, args: &[String]) -> Result<()> {
         shell.run(&mut Guest::page_cargo(shell, "build --release --locked --package exoclawd")?)
     })?;
     shell.section("serving", |shell| {
-        shell.run(&mut Guest::page_cargo(shell, "bench --locked --package exoclaw-tests --bench serving")?)
+        let mut bench = Guest::page_cargo(shell, "bench --locked --package exoclaw-tests --bench serving --")?;
+        shell.run(bench.arg(shell.root().join("specs/evidence")))
     })?;
     if args.iter().any(|arg| arg == "serving") {
         return Ok(());
