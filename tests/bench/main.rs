@@ -27,7 +27,7 @@ const STEADY: Pace = Pace { deltas: 500, gap: Duration::from_millis(2) };
 
 #[tokio::main]
 async fn main() {
-    let out = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
+    let out = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let out = PathBuf::from(out.expect("usage: serving FOLDER"));
     let origin = Instant::now();
     let quick = Model::start(AT_ONCE, origin).await.expect("a free port");
