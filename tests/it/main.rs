@@ -1,5 +1,6 @@
 //! The whole product, tested.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test stops where its ground is wrong")]
 
+mod browser;
 mod chat;
 mod tidy;

@@ -40,7 +40,7 @@ fn the_page_asks_for_nothing_that_is_not_embedded_and_runs_nothing_inline() {
     for attribute in ["src=\"", "href=\""] {
         for rest in html.split(attribute).skip(1) {
             let path = rest.split('"').next().unwrap();
-            assert!(find(path.trim_start_matches("./")).is_some(), "index.html asks for {path}");
+            assert!(path.starts_with("data:") || find(path).is_some(), "index.html asks for {path}");
         }
     }
     // The content security policy allows neither.
