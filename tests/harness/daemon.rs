@@ -244,6 +244,8 @@ pub fn exoclawd(home: &Path) -> Command {
     for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| ours(name)) {
         command.env_remove(name);
     }
+    // Unoptimised, compiling a plugin takes seconds: each is compiled once for all tests.
+    command.env("EXOCLAW_CACHE", Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tests-cache"));
     command.arg("--home").arg(home).env("HOME", home).env("NO_COLOR", "1").stdin(Stdio::null());
     command
 }

@@ -3,4 +3,5 @@
 
 mod browser;
 mod chat;
+mod cli;
 mod tidy;

@@ -18,27 +18,36 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
 pub(crate) struct Global {
     /// Config file [default: config.toml in the home directory, or EXOCLAW_CONFIG]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, display_order = 900, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Directory of everything that is kept [default: ~/.exoclaw, or EXOCLAW_HOME]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, display_order = 901, value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,
     /// Print JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 902)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the daemon
+    ///
+    /// Listens, prints how to log in, and runs until it is told to stop with Ctrl-C or SIGTERM; runs under way then have 30
+    /// seconds to end. A second signal ends it at once. EXOCLAW_LOG says what is logged to stderr, such as debug.
     Gateway(GatewayArgs),
     /// Say how the daemon is
     Status,
     /// Talk to an agent
+    ///
+    /// The answer streams to stdout, tool calls are shown on stderr. Ctrl-C stops the run. Without a text, lines are read from
+    /// the terminal, each a message, or one message from a pipe.
     Chat(ChatArgs),
     /// Set up a provider and an agent
+    ///
+    /// Asks for what the flags leave open, tries the model with one short request, and writes config and key.
     Onboard(OnboardArgs),
     /// Make, look at, try and add plugins
     #[command(subcommand)]
@@ -48,9 +57,6 @@ pub(crate) enum Command {
     Config(ConfigCommand),
 }
 
-/// Set up a provider and an agent
-///
-/// Asks for what the flags leave open, tries the model with one short request, and writes config and key.
 #[derive(Debug, Args)]
 pub(crate) struct OnboardArgs {
     /// anthropic, openai, ollama, llama-cpp, or any name for a compatible server at --base-url
@@ -83,8 +89,14 @@ pub(crate) enum PluginCommand {
         plugin: String,
     },
     /// Run one tool under its grants and print output and cost
+    ///
+    /// A plugin of the config runs under the grants of the config, a file under none. A store of its own is not lent to it
+    /// here: the daemon's is in use.
     Call(PluginCallArgs),
     /// Add a plugin to the config, after asking
+    ///
+    /// Copies the file beside the config, pins its SHA-256 and grants what it asks for, as far as you agree. A plugin of the
+    /// same name is replaced.
     Add(PluginAddArgs),
     /// Try the plugins of the config
     List,
@@ -123,10 +135,6 @@ pub(crate) struct PluginPackArgs {
     pub(crate) out: Option<PathBuf>,
 }
 
-/// Run one tool under its grants and print output and cost
-///
-/// A plugin of the config runs under the grants of the config, a file under none. A store of its own is not lent to it
-/// here: the daemon's is in use.
 #[derive(Debug, Args)]
 pub(crate) struct PluginCallArgs {
     /// Name of a plugin of the config, or a file
@@ -139,10 +147,6 @@ pub(crate) struct PluginCallArgs {
     pub(crate) arguments: String,
 }
 
-/// Add a plugin to the config, after asking
-///
-/// Copies the file beside the config, pins its SHA-256 and grants what it asks for, as far as you agree. A plugin of the
-/// same name is replaced.
 #[derive(Debug, Args)]
 pub(crate) struct PluginAddArgs {
     /// The plugin
@@ -158,10 +162,6 @@ pub(crate) struct PluginAddArgs {
     pub(crate) yes: bool,
 }
 
-/// Run the daemon
-///
-/// Listens, prints how to log in, and runs until it is told to stop with Ctrl-C or SIGTERM; runs under way then have 30
-/// seconds to end. A second signal ends it at once. EXOCLAW_LOG says what is logged to stderr, such as debug.
 #[derive(Debug, Args)]
 pub(crate) struct GatewayArgs {
     /// Address to listen on [config: gateway.bind]
@@ -180,10 +180,6 @@ pub(crate) struct GatewayArgs {
     pub(crate) demo: bool,
 }
 
-/// Talk to an agent
-///
-/// The answer streams to stdout, tool calls are shown on stderr. Ctrl-C stops the run. Without a text, lines are read from
-/// the terminal, each a message, or one message from a pipe.
 #[derive(Debug, Args)]
 pub(crate) struct ChatArgs {
     /// A conversation: a name, or a whole key such as agent:main:main

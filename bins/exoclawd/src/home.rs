@@ -11,7 +11,9 @@ use crate::Env;
 #[derive(Debug, Clone)]
 pub struct Home {
     root: PathBuf,
+    /// Home directory of the user, for `~/`.
     user: Option<PathBuf>,
+    cache: PathBuf,
 }
 
 impl Home {
@@ -20,7 +22,8 @@ impl Home {
         let user = env.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from).or_else(std::env::home_dir);
         let named = flag.map(Path::to_owned).or_else(|| env.get("EXOCLAW_HOME").map(PathBuf::from));
         let root = named.or_else(|| user.as_ref().map(|user| user.join(".exoclaw")))?;
-        Some(Self { root, user })
+        let cache = env.get("EXOCLAW_CACHE").map_or_else(|| root.join("cache"), PathBuf::from);
+        Some(Self { root, user, cache })
     }
 
     /// The directory itself.
@@ -45,12 +48,7 @@ impl Home {
 
     /// Compiled plugins.
     pub fn cache(&self) -> PathBuf {
-        self.root.join("cache")
-    }
-
-    /// Added plugins.
-    pub fn plugins(&self) -> PathBuf {
-        self.root.join("plugins")
+        self.cache.clone()
     }
 
     /// Address and process of the running daemon.

@@ -13,7 +13,7 @@ pub(crate) const ENV_VALUES: &[(&str, [&str; 2])] =
     &[("EXOCLAW_GATEWAY_BIND", ["gateway", "bind"]), ("EXOCLAW_GATEWAY_PORT", ["gateway", "port"])];
 
 /// Variables with another meaning.
-const ENV_OTHERS: &[&str] = &["EXOCLAW_CONFIG", "EXOCLAW_HOME", "EXOCLAW_LOG", "EXOCLAW_TOKEN"];
+const ENV_OTHERS: &[&str] = &["EXOCLAW_CACHE", "EXOCLAW_CONFIG", "EXOCLAW_HOME", "EXOCLAW_LOG", "EXOCLAW_TOKEN"];
 
 /// Name of the file's layer.
 pub(super) const FILE: &str = "file";

@@ -1,0 +1,40 @@
+//! What `--help` says, of every command.
+
+use super::{home, run};
+
+#[test]
+fn every_command_explains_itself() {
+    let commands: &[&[&str]] = &[
+        &[],
+        &["gateway"],
+        &["status"],
+        &["chat"],
+        &["onboard"],
+        &["plugin"],
+        &["plugin", "new"],
+        &["plugin", "pack"],
+        &["plugin", "inspect"],
+        &["plugin", "call"],
+        &["plugin", "add"],
+        &["plugin", "list"],
+        &["plugin", "remove"],
+        &["config"],
+        &["config", "check"],
+        &["config", "show"],
+    ];
+    let home = home();
+    let mut text = String::new();
+    for command in commands {
+        let args = [*command, &["--help"]].concat();
+        text.push_str(&format!("$ exoclawd {}\n{}\n", args.join(" "), run(home.path(), &args).ok().out));
+    }
+    insta::assert_snapshot!("help", text);
+}
+
+#[test]
+fn a_command_line_that_is_wrong_ends_with_2() {
+    let home = home();
+    run(home.path(), &["gatway"]).failed(2, &["'gatway'", "'gateway'"]);
+    run(home.path(), &["chat", "--sesion", "x"]).failed(2, &["'--session'"]);
+    run(home.path(), &["chat", "--session", "agent:"]).failed(2, &["want agent:{agent}:{name}"]);
+}

@@ -1,0 +1,136 @@
+//! `plugin` with the real examples.
+
+use std::{path::Path, process::Command};
+
+use exoclaw_tests::{daemon::exoclawd, plugins};
+use serde_json::json;
+
+use super::{Ended, home, home_with, run};
+
+const AGENT: &str = "\
+# my agents
+[providers.p]
+kind = \"demo\"
+
+[[agents]] # the first
+id = \"main\"
+provider = \"p\"
+model = \"m\"
+";
+
+#[test]
+fn inspect_says_what_a_file_offers_and_asks_for() {
+    let home = home();
+    let notes = plugins::example("notes");
+    let shown = run(home.path(), &["plugin", "inspect", notes.to_str().unwrap()]).ok().out;
+    for words in ["notes 0.1.0: Keeps notes", "sha256 ", "append", "once", "read-write /notes"] {
+        assert!(shown.contains(words), "{words:?} is missing in {shown}");
+    }
+    let described = run(home.path(), &["plugin", "inspect", "--json", notes.to_str().unwrap()]).ok().json();
+    assert_eq!(described["tools"][0]["name"], "append");
+    assert_eq!(described["granted"], json!(null));
+}
+
+#[test]
+fn a_file_that_is_no_plugin_is_named() {
+    let home = home();
+    let file = home.path().join("x.wasm");
+    run(home.path(), &["plugin", "inspect", file.to_str().unwrap()]).failed(74, &["x.wasm"]);
+    std::fs::write(&file, b"\0asm\x0d\0\x01\0").unwrap();
+    run(home.path(), &["plugin", "inspect", file.to_str().unwrap()])
+        .failed(65, &["x.wasm is no plugin", "plugin pack"]);
+    run(home.path(), &["plugin", "inspect", "ecko"]).failed(65, &["no plugin \"ecko\""]);
+}
+
+#[test]
+fn call_runs_one_tool_and_shows_its_cost() {
+    let home = home();
+    let echo = plugins::example("echo");
+    let echo = echo.to_str().unwrap();
+    let ended = run(home.path(), &["plugin", "call", echo, "echo", "{\"text\":\"hello\"}"]).ok();
+    assert_eq!(ended.out, "hello\n");
+    assert!(ended.talk.contains("fuel ") && ended.talk.contains("host calls "), "{ended:#?}");
+    let json = run(home.path(), &["plugin", "call", "--json", echo, "echo", "{\"text\":\"hello\"}"]).ok().json();
+    assert_eq!(json["output"]["content"][0]["text"], "hello");
+    assert!(json["metering"]["fuel"].as_u64().unwrap() > 0);
+
+    run(home.path(), &["plugin", "call", echo, "ecko"]).failed(65, &["no tool \"ecko\"", "did you mean \"echo\"?"]);
+    run(home.path(), &["plugin", "call", echo, "echo", "{"]).failed(2, &["no JSON"]);
+    let wrong = run(home.path(), &["plugin", "call", echo, "echo", "{\"text\":7}"]);
+    assert_eq!(wrong.code, Some(1), "{wrong:#?}");
+}
+
+#[test]
+fn add_grants_what_is_named_and_keeps_the_rest_of_the_config() {
+    let home = home_with(AGENT);
+    let notes = plugins::example("notes");
+    let folder = home.path().join("my notes");
+    let dir = format!("/notes={}", folder.display());
+    let args = ["plugin", "add", "--yes", "--agent", "main", "--dir", &dir, notes.to_str().unwrap()];
+    run(home.path(), &args).ok();
+    let config = std::fs::read_to_string(home.path().join("config.toml")).unwrap();
+    assert!(config.starts_with("# my agents\n") && config.contains("[[agents]] # the first"), "{config}");
+    let called = run(home.path(), &["plugin", "call", "notes", "append", "{\"text\":\"milk\"}"]).ok();
+    assert_eq!(called.code, Some(0));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    let listed = run(home.path(), &["plugin", "list"]).ok().out;
+    assert!(listed.contains("notes 0.1.0") && listed.contains("fs read-write /notes"), "{listed}");
+
+    // A changed file is another plugin than the one that was approved.
+    let file = home.path().join("plugins/notes.wasm");
+    std::fs::copy(plugins::example("echo"), &file).unwrap();
+    run(home.path(), &["plugin", "call", "notes", "append", "{\"text\":\"x\"}"]).failed(65, &["pinned is"]);
+
+    let removed = run(home.path(), &["plugin", "remove", "notes"]).ok();
+    assert!(removed.talk.contains("from: main"), "{removed:#?}");
+    let config = std::fs::read_to_string(home.path().join("config.toml")).unwrap();
+    assert!(!config.contains("notes") && config.starts_with("# my agents\n"), "{config}");
+    assert!(!file.exists());
+    run(home.path(), &["config", "check"]).ok();
+    run(home.path(), &["plugin", "remove", "notes"]).failed(65, &["no plugin \"notes\""]);
+}
+
+#[test]
+fn without_its_directory_a_plugin_can_not_write() {
+    let home = home_with(AGENT);
+    let notes = plugins::example("notes");
+    let added = run(home.path(), &["plugin", "add", "--yes", notes.to_str().unwrap()]).ok();
+    assert!(added.talk.contains("--dir /notes=DIRECTORY"), "{added:#?}");
+    let called = run(home.path(), &["plugin", "call", "notes", "append", "{\"text\":\"milk\"}"]);
+    assert_eq!(called.code, Some(1), "{called:#?}");
+}
+
+#[test]
+fn add_asks_before_it_changes_anything() {
+    let home = home_with(AGENT);
+    let echo = plugins::example("echo");
+    run(home.path(), &["plugin", "add", echo.to_str().unwrap()]).failed(2, &["nobody can be asked here", "--yes"]);
+    assert_eq!(std::fs::read_to_string(home.path().join("config.toml")).unwrap(), AGENT);
+    assert!(!home.path().join("plugins").exists());
+    let dir = ["plugin", "add", "--yes", "--dir", "/other=x", echo.to_str().unwrap()];
+    run(home.path(), &dir).failed(2, &["--dir /other=x fits no request"]);
+}
+
+#[test]
+fn a_new_project_builds_packs_and_runs() {
+    let home = home();
+    let in_folder = |folder: &Path, args: &[&str]| {
+        Ended::of(&exoclawd(home.path()).args(args).current_dir(folder).output().unwrap())
+    };
+    in_folder(home.path(), &["plugin", "new", "hello-you", "--lang", "rust"]).ok();
+    in_folder(home.path(), &["plugin", "new", "hello-you"]).failed(65, &["hello-you is there already"]);
+    let project = home.path().join("hello-you");
+    in_folder(&project, &["plugin", "pack"]).failed(74, &["cargo build --release --target wasm32-wasip2"]);
+
+    // The lock file of the examples has the same dependencies: the build needs no network.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    std::fs::copy(root.join("plugins-examples/Cargo.lock"), project.join("Cargo.lock")).unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--release", "--offline", "--target", "wasm32-wasip2"]).current_dir(&project);
+    cargo.env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    cargo.env_remove("RUSTC_WRAPPER").env_remove("RUSTC_WORKSPACE_WRAPPER");
+    Ended::of(&cargo.output().unwrap()).ok();
+    in_folder(&project, &["plugin", "pack"]).ok();
+    let ended = in_folder(&project, &["plugin", "call", "hello-you.wasm", "hello_you", "{\"name\":\"Ada\"}"]).ok();
+    assert_eq!(ended.out, "Hello, Ada!\n");
+}
