@@ -1,6 +1,7 @@
 //! A real browser, driven over the Chrome DevTools Protocol, which needs nothing but the socket that the tests have anyway.
 
 use std::{
+    io::Write,
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -62,7 +63,7 @@ impl Browser {
     pub async fn start() -> Option<Page> {
         let must_run = std::env::var_os("CI").is_some();
         if !must_run && std::env::var_os("EXOCLAW_UI_DIST").is_some_and(|dist| dist == "placeholder") {
-            eprintln!("skipped: the daemon is built without its page");
+            say("skipped: the daemon is built without its page");
             return None;
         }
         let profile = tempfile::tempdir().expect("a temporary folder");
@@ -73,7 +74,7 @@ impl Browser {
         });
         let Some(child) = spawned else {
             assert!(!must_run, "there is no Chromium: the tests of the page can't run");
-            eprintln!("skipped: there is no Chromium (looked for {})", NAMES.join(", "));
+            say(&format!("skipped: there is no Chromium (looked for {})", NAMES.join(", ")));
             return None;
         };
         let browser = Self { child, profile };
@@ -103,6 +104,12 @@ impl Browser {
             tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+/// Says it also where the output of tests that pass is kept back.
+fn say(line: &str) {
+    // Where nobody can read it there is nobody to tell.
+    writeln!(std::io::stderr(), "{line}").ok();
 }
 
 impl Drop for Browser {
