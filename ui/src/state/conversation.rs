@@ -214,9 +214,9 @@ impl Conversation {
         self.turns.binary_search_by_key(&key, |turn| turn.key).ok().map(|at| &self.turns[at])
     }
 
-    /// A run is under way or waiting.
+    /// A run is under way or waiting, so there is something to stop.
     pub(crate) fn is_busy(&self) -> bool {
-        self.turns.iter().any(|turn| turn.is_open())
+        self.turns.iter().any(|turn| turn.is_open() && turn.progress != Progress::Sending)
     }
 
     fn by_key(&mut self, sent_as: &str) -> Option<&mut Turn> {

@@ -89,9 +89,11 @@ fn a_turn_from_question_to_answer() {
     let commands = state.reduce(send("Hello", "k1"));
     assert_eq!(commands, [Command::Send { session: main(), text: "Hello".into(), key: "k1".into() }]);
     assert_eq!(told(&state), ["> Hello (Sending)"]);
+    assert!(!state.conversation.is_busy(), "there is nothing to stop yet");
 
     all(&mut state, [sent("k1", "r1", 10), accepted(11, "r1", "Hello")]);
     assert_eq!(told(&state), ["> Hello (Queued)"]);
+    assert!(state.conversation.is_busy());
 
     all(
         &mut state,

@@ -95,7 +95,8 @@ pub(crate) fn duration(micros: u64) -> String {
 /// What a tool call cost beside time.
 pub(crate) fn cost(metering: &Metering) -> String {
     let memory = metering.peak_memory / 1024;
-    format!("{} fuel · {memory} KiB memory · {} host calls", thousands(metering.fuel), metering.host_calls)
+    let calls = if metering.host_calls == 1 { "call" } else { "calls" };
+    format!("{} fuel · {memory} KiB memory · {} host {calls}", thousands(metering.fuel), metering.host_calls)
 }
 
 fn thousands(number: u64) -> String {
