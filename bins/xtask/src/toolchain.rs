@@ -74,12 +74,11 @@ pub(crate) fn install_packages(shell: &Shell, packages: &[&str]) -> Result<()> {
         command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]).args(args);
         command
     };
-    let install = [&["install", "-y", "--no-install-recommends"], packages].concat();
-    if shell.run(&mut apt(&install)).is_ok() {
-        return Ok(());
+    // An old list names old versions, or files that are gone. Where it can't be renewed, it may still do.
+    if let Err(error) = shell.run(&mut apt(&["update"])) {
+        eprintln!("{error}");
     }
-    shell.run(&mut apt(&["update"]))?;
-    shell.run(&mut apt(&install))
+    shell.run(&mut apt(&[&["install", "-y", "--no-install-recommends"], packages].concat()))
 }
 
 /// The compiler for the page and the plugins.
@@ -107,10 +106,14 @@ impl Guest {
         if let Self::System { linkers } = Self::find(shell, PLUGIN)? {
             let library = "/usr/lib/wasm32-wasi";
             let flags = format!("-Clink-self-contained=no -L{library} -Clink-arg={library}/crt1-reactor.o");
+            // wasm-component-ld starts wasm-ld.
+            let path = env::var_os("PATH").unwrap_or_default();
+            let path = env::join_paths(std::iter::once(linkers.join("gcc-ld")).chain(env::split_paths(&path)))?;
             let given: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
             command = shell.command(OTHER_CARGO);
             command
                 .args(given)
+                .env("PATH", path)
                 .env("RUSTC", "/usr/bin/rustc")
                 .env("RUSTC_BOOTSTRAP", "1")
                 .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort")
