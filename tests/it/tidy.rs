@@ -96,6 +96,11 @@ fn examples_are_short() {
 }
 
 #[test]
+fn every_library_has_an_example() {
+    hold(files::without_example(&files()));
+}
+
+#[test]
 fn every_library_says_what_it_is_for() {
     hold(files().iter().filter_map(files::undocumented).collect());
 }
