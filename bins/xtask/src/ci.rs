@@ -2,7 +2,7 @@
 //!
 //! Flags for warnings are handed to clippy and rustdoc alone: in `RUSTFLAGS` they would build every dependency again.
 
-use std::fs;
+use std::{env, fs, process::Command};
 
 use crate::{
     browser, deny,
@@ -21,16 +21,30 @@ pub(crate) fn test(shell: &mut Shell, args: &[String]) -> Result<()> {
     build(shell)?;
     let names_packages = args.iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));
     let test = if names_packages { "test --locked" } else { "test --locked --workspace" };
-    shell.section("tests", |shell| shell.run(Guest::page_cargo(shell, test)?.args(args)))
+    shell.section("tests", |shell| shell.run(tester(shell, test)?.args(args)))
 }
 
-/// What tests of the whole product need: example plugins, a browser, the daemon with its page.
-fn build(shell: &mut Shell) -> Result<()> {
+/// Example plugins and a browser.
+fn prepare(shell: &mut Shell) -> Result<()> {
     up::plugins(shell)?;
-    shell.section("browser", browser::setup)?;
-    shell.section("daemon and page", |shell| {
-        shell.run(&mut Guest::page_cargo(shell, "build --locked --workspace --bin exoclawd")?)
+    shell.section("browser", browser::setup)
+}
+
+/// The daemon with its page and every test. In one build: what tests depend on turns on features in what the daemon depends
+/// on, so that two builds would share little.
+fn build(shell: &mut Shell) -> Result<()> {
+    prepare(shell)?;
+    shell.section("daemon, page and tests", |shell| {
+        shell.run(&mut Guest::page_cargo(shell, "build --locked --workspace --bins --tests")?)
     })
+}
+
+/// A cargo whose tests start what was built here instead of building it again.
+fn tester(shell: &Shell, args: &str) -> Result<Command> {
+    let mut cargo = Guest::page_cargo(shell, args)?;
+    let daemon = shell.target().join("debug/exoclawd").with_extension(env::consts::EXE_EXTENSION);
+    cargo.env("EXOCLAWD_BIN", daemon).env("EXOCLAWD_PLUGINS", shell.target().join("plugins"));
+    Ok(cargo)
 }
 
 type Gate = fn(&mut Shell) -> Result<()>;
@@ -103,20 +117,21 @@ fn alone(shell: &mut Shell) -> Result<()> {
 /// The page in a real browser. With `CI` set its tests do not skip themselves where there is none.
 fn browser(shell: &mut Shell) -> Result<()> {
     build(shell)?;
-    shell.run(Guest::page_cargo(shell, "test --locked --workspace --test it browser::")?.env("CI", "true"))
+    shell.run(tester(shell, "test --locked --workspace --test it browser::")?.env("CI", "true"))
 }
 
 /// All tests, counting the lines that they reach.
 pub(crate) fn coverage(shell: &mut Shell) -> Result<()> {
-    build(shell)?;
+    prepare(shell)?;
     shell.section("coverage", |shell| {
         toolchain::component(shell, "llvm-tools", "llvm-cov --version")?;
         toolchain::tool(shell, "cargo-llvm-cov", LLVM_COV)?;
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::iter::once(shell.tools().join("bin")).chain(std::env::split_paths(&path));
-        let folders = std::env::join_paths(folders)?;
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders = env::join_paths(std::iter::once(shell.tools().join("bin")).chain(env::split_paths(&path)))?;
         let mut cargo = Guest::page_cargo(shell, "llvm-cov test --locked --workspace --fail-under-lines")?;
-        shell.run(cargo.arg(COVERAGE_FLOOR.to_string()).env("PATH", folders))
+        // The daemon that tests start is built by them, so that it counts its lines too.
+        cargo.arg(COVERAGE_FLOOR.to_string()).env("EXOCLAWD_PLUGINS", shell.target().join("plugins"));
+        shell.run(cargo.env("PATH", folders))
     })
 }
 
