@@ -1,5 +1,8 @@
 use std::time::Duration;
 
+use exoclaw_agent::test_util::Answer;
+use tokio::sync::oneshot;
+
 use crate::support::World;
 
 #[tokio::test]
@@ -10,8 +13,19 @@ async fn health() {
         assert_eq!((answer.status(), answer.body()), (200, "ok\n"), "{path}");
         assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
-    // Stopping keeps a moment for those who ask; here nothing is under way.
-    world.runtime.shutdown(Duration::from_secs(5)).await;
+    // A daemon that stops takes no more messages, and lives until its runs have ended.
+    let (go_on, wait) = oneshot::channel::<()>();
+    world.script.answer(Answer::empty().and_wait(async { drop(wait.await) }).and_text(["x"]));
+    let mut socket = world.client().await;
+    socket.send("main", "hi").await;
+    let ask = async {
+        let ready = world.get("/readyz").await;
+        assert_eq!(ready.status(), 503);
+        assert!(ready.body().starts_with("the daemon is stopping"), "{ready:?}");
+        assert_eq!(world.get("/livez").await.status(), 200);
+        go_on.send(()).unwrap();
+    };
+    tokio::join!(world.runtime.shutdown(Duration::from_secs(30)), ask);
     world.served.await.unwrap();
 }
 

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use exoclaw_agent::test_util::Answer;
 use exoclaw_protocol::limits;
 use futures::SinkExt;
@@ -9,7 +7,7 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::World;
+use crate::support::{PATIENCE, World};
 
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
 
@@ -40,7 +38,7 @@ async fn a_clients_message_is_bounded() {
     assert_eq!(socket.ask(&padded(limits::MESSAGE_BYTES)).await["id"], 1);
     // The gateway stops reading at the head of the frame: the write may fail, the goodbye is there all the same.
     drop(socket.0.send(Message::text(padded(limits::MESSAGE_BYTES + 1))).await);
-    assert_eq!(socket.closed().await.0, 1009);
+    assert_eq!(socket.closed_at_once().await.0, 1009);
 }
 
 #[tokio::test]
@@ -201,7 +199,7 @@ impl RawSocket {
     /// Code of the goodbye; what comes before it is passed over.
     async fn closed(&mut self) -> u16 {
         let mut bytes = Vec::new();
-        tokio::time::timeout(Duration::from_secs(600), self.0.read_to_end(&mut bytes)).await.unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, self.0.read_to_end(&mut bytes)).await.unwrap().unwrap();
         let mut rest = &bytes[..];
         while let [head, length, tail @ ..] = rest {
             let length = usize::from(*length);

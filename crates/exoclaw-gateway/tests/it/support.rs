@@ -29,6 +29,9 @@ use tokio_tungstenite::{
 
 pub(crate) const TOKEN: &str = "the gateway's own token";
 
+/// Far longer than anything here takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A clock that can be made to panic, as a faulty part would.
 #[derive(Debug, Default)]
 pub(crate) struct TestClock {
@@ -233,8 +236,16 @@ impl Socket {
         types
     }
 
+    /// The gateway closes and says nothing else before.
+    pub(crate) async fn closed_at_once(&mut self) -> (u16, String) {
+        match self.frame().await {
+            Ok(Message::Close(Some(frame))) => (frame.code.into(), frame.reason.as_str().to_owned()),
+            other => panic!("no goodbye: {other:?}"),
+        }
+    }
+
     async fn frame(&mut self) -> Result<Message, Error> {
-        let next = tokio::time::timeout(Duration::from_secs(600), self.0.next());
+        let next = tokio::time::timeout(PATIENCE, self.0.next());
         next.await.expect("a frame").unwrap_or(Err(Error::ConnectionClosed))
     }
 
