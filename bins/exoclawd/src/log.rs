@@ -1,7 +1,5 @@
 //! The daemon's log: stderr, as much as `EXOCLAW_LOG` says.
 
-use std::io::IsTerminal;
-
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -25,7 +23,7 @@ pub(crate) fn start(env: &Env, json: bool, colour: bool) -> Result<(), CliError>
     if json {
         lines.json().try_init().ok();
     } else {
-        lines.with_ansi(colour && std::io::stderr().is_terminal()).with_target(false).compact().try_init().ok();
+        lines.with_ansi(colour).with_target(false).compact().try_init().ok();
     }
     Ok(())
 }

@@ -59,6 +59,10 @@ impl<T: fmt::Display> fmt::Display for Painted<T> {
 pub(crate) struct Palette(bool);
 
 impl Palette {
+    pub(crate) fn is_on(self) -> bool {
+        self.0
+    }
+
     pub(crate) fn paint<T: fmt::Display>(self, style: Style, text: T) -> Painted<T> {
         Painted { text, style: self.0.then_some(style) }
     }
@@ -188,7 +192,8 @@ pub(crate) fn duration(time: std::time::Duration) -> String {
     let seconds = time.as_secs_f64();
     match time.as_secs() {
         0 if seconds < 0.001 => format!("{} µs", time.as_micros()),
-        0 => format!("{:.1} ms", seconds * 1e3),
+        0 if seconds < 0.01 => format!("{:.1} ms", seconds * 1e3),
+        0 => format!("{:.0} ms", seconds * 1e3),
         1..=59 => format!("{seconds:.1} s"),
         60..=3599 => format!("{} min", time.as_secs() / 60),
         3600..=86_399 => format!("{} h {} min", time.as_secs() / 3600, time.as_secs() % 3600 / 60),
@@ -226,8 +231,9 @@ mod tests {
 
     #[test]
     fn times_and_sizes_read_well() {
-        let times = [900, 1_500, 2_500_000, 90_000_000, 7_260_000_000, 90_000_000_000].map(Duration::from_micros);
-        assert_eq!(times.map(duration), ["900 µs", "1.5 ms", "2.5 s", "1 min", "2 h 1 min", "1 d 1 h"]);
+        let times =
+            [900, 1_500, 15_400, 2_500_000, 90_000_000, 7_260_000_000, 90_000_000_000].map(Duration::from_micros);
+        assert_eq!(times.map(duration), ["900 µs", "1.5 ms", "15 ms", "2.5 s", "1 min", "2 h 1 min", "1 d 1 h"]);
         assert_eq!([512, 2048, 3 << 20].map(bytes), ["512 B", "2.0 KiB", "3.0 MiB"]);
     }
 }

@@ -26,7 +26,9 @@ fn every_command_explains_itself() {
     let mut text = String::new();
     for command in commands {
         let args = [*command, &["--help"]].concat();
-        text.push_str(&format!("$ exoclawd {}\n{}\n", args.join(" "), run(home.path(), &args).ok().out));
+        let help = run(home.path(), &args).ok().out;
+        let lines: String = help.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        text.push_str(&format!("$ exoclawd {}\n{lines}\n", args.join(" ")));
     }
     insta::assert_snapshot!("help", text);
 }

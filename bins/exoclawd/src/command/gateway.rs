@@ -33,7 +33,7 @@ pub(super) fn run(args: GatewayArgs, context: &mut Context<'_>) -> Result<Exit, 
     for notice in &loaded.notices {
         context.terminal.notice(notice)?;
     }
-    log::start(context.env, context.terminal.json, context.terminal.talk_is_screen)?;
+    log::start(context.env, context.terminal.json, context.terminal.talk_colour.is_on())?;
     let root = context.home.root();
     context.home.create().map_err(|error| {
         let exit = CliError::new(Exit::Io, format!("create the home directory {}", root.display()));
