@@ -5,7 +5,8 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, mpsc},
+    time::Duration,
 };
 
 use exoclaw_client::{Client, Endpoint, Options};
@@ -93,7 +94,7 @@ impl Setup {
     pub fn refused(self) -> Output {
         let home = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(home.path().join("config.toml"), &self.config).expect("the config is written");
-        self.command(home.path()).output().expect("exoclawd runs")
+        output(&mut self.command(home.path()))
     }
 
     fn command(&self, home: &Path) -> Command {
@@ -235,6 +236,26 @@ fn keep(mut from: impl Read, log: &Mutex<String>) {
     while let Ok(count @ 1..) = from.read(&mut chunk) {
         log.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(&chunk[..count]));
     }
+}
+
+/// How long a command may take that is no daemon: far more than any needs, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs a command to its end.
+///
+/// # Panics
+/// When it does not end, as a daemon that should have refused to start.
+pub fn output(command: &mut Command) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("exoclawd starts");
+    let pid = child.id().to_string();
+    let (done, ended) = mpsc::sync_channel(1);
+    let waiter = std::thread::spawn(move || done.send(child.wait_with_output()).ok());
+    let Ok(output) = ended.recv_timeout(PATIENCE) else {
+        Command::new("kill").args(["-KILL", &pid]).status().expect("kill runs");
+        panic!("{command:?} does not end");
+    };
+    waiter.join().expect("the waiter has sent");
+    output.expect("its output is read")
 }
 
 /// `exoclawd --home HOME`, without the variables of whoever runs the tests.

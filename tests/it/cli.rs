@@ -13,7 +13,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use exoclaw_tests::daemon::exoclawd;
+use exoclaw_tests::daemon::{exoclawd, output};
 
 /// How a command ended, as a person sees it.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Ended {
 
 /// Runs a command of this home.
 fn run(home: &Path, args: &[&str]) -> Ended {
-    Ended::of(&exoclawd(home).args(args).output().unwrap())
+    Ended::of(&output(exoclawd(home).args(args)))
 }
 
 /// Runs a command while the test's own servers go on.

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use exoclaw_tests::{
-    daemon::{Setup, exoclawd},
+    daemon::{Setup, exoclawd, output},
     model::{Answer, ModelServer},
 };
 
@@ -63,7 +63,7 @@ fn a_credential_that_others_can_read_is_refused() {
     mode(&file, 0o644);
     let args = ["gateway", "--port", "0"];
     let token = "EXOCLAW_TOKEN";
-    let start = || Ended::of(&exoclawd(home.path()).args(args).env(token, "0123456789abcdef").output().unwrap());
+    let start = || Ended::of(&output(exoclawd(home.path()).args(args).env(token, "0123456789abcdef")));
     start().failed(77, &["mode 644", "chmod 600"]);
     mode(&file, 0o600);
     mode(&folder, 0o755);
@@ -72,24 +72,25 @@ fn a_credential_that_others_can_read_is_refused() {
 
 #[test]
 fn the_first_start_makes_a_token_that_commands_find() {
-    let home = home();
-    let mut daemon = exoclawd(home.path());
+    let folder = home();
+    let home = folder.path().join("new");
+    let mut daemon = exoclawd(&home);
     daemon.args(["gateway", "--demo", "--port", "0", "--json"]).stdout(std::process::Stdio::piped());
     let mut child = daemon.stderr(std::process::Stdio::null()).spawn().unwrap();
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line).unwrap();
-    let status = run(home.path(), &["status", "--json"]);
-    let foreign = exoclawd(home.path()).args(["status"]).env("EXOCLAW_TOKEN", "another-token-0123").output().unwrap();
+    let status = run(&home, &["status", "--json"]);
+    let foreign = exoclawd(&home).args(["status"]).env("EXOCLAW_TOKEN", "another-token-0123").output().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
 
     assert_eq!(status.ok().json()["demo"], true);
     Ended::of(&foreign).failed(77, &["does not take this token", "EXOCLAW_TOKEN"]);
-    let folder = home.path().join("credentials");
+    let folder = home.join("credentials");
     let token = std::fs::read_to_string(folder.join("gateway.token")).unwrap();
     assert_eq!((token.len(), token.bytes().all(|byte| byte.is_ascii_hexdigit())), (64, true));
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!([mode(&folder), mode(&folder.join("gateway.token"))], [0o700, 0o600]);
+    assert_eq!([mode(&home), mode(&folder), mode(&folder.join("gateway.token"))], [0o700, 0o700, 0o600]);
     assert!(!line.contains(&token));
 }
 
@@ -98,7 +99,7 @@ fn blank_and_short_tokens_are_refused() {
     let home = home();
     let start = |token| {
         let args = ["gateway", "--demo", "--port", "0"];
-        Ended::of(&exoclawd(home.path()).args(args).env("EXOCLAW_TOKEN", token).output().unwrap())
+        Ended::of(&output(exoclawd(home.path()).args(args).env("EXOCLAW_TOKEN", token)))
     };
     start("").failed(78, &["EXOCLAW_TOKEN is too short"]);
     start("short").failed(78, &["EXOCLAW_TOKEN is too short", "random token"]);

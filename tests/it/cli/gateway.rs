@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use exoclaw_tests::{
-    daemon::{Setup, TOKEN, exoclawd},
+    daemon::{Setup, TOKEN, exoclawd, output},
     plugins,
 };
 
@@ -38,9 +38,9 @@ fn a_home_that_can_not_be_made_is_named() {
 #[test]
 fn a_second_daemon_of_a_home_is_refused_and_harms_no_one() {
     let daemon = Setup::with_config(DEMO_AGENT).start();
-    let second = daemon.command(&["gateway", "--port", "0"]).output().unwrap();
+    let second = output(&mut daemon.command(&["gateway", "--port", "0"]));
     Ended::of(&second).failed(69, &["store.db is in use by another process"]);
-    Ended::of(&daemon.command(&["status"]).output().unwrap()).ok();
+    Ended::of(&output(&mut daemon.command(&["status"]))).ok();
 }
 
 #[test]
@@ -50,13 +50,13 @@ fn sigterm_ends_it_cleanly_and_it_starts_again() {
     assert!(file.is_file());
     assert_eq!(daemon.terminate().code(), Some(0), "{}", daemon.log());
     assert!(!file.exists());
-    let nobody = Ended::of(&daemon.command(&["status"]).output().unwrap());
+    let nobody = Ended::of(&output(&mut daemon.command(&["status"])));
     nobody.failed(69, &["no daemon answers", "exoclawd gateway --demo"]);
     daemon.restart();
-    Ended::of(&daemon.command(&["status"]).output().unwrap()).ok();
+    Ended::of(&output(&mut daemon.command(&["status"]))).ok();
     daemon.kill9();
     daemon.restart();
-    Ended::of(&daemon.command(&["status"]).output().unwrap()).ok();
+    Ended::of(&output(&mut daemon.command(&["status"]))).ok();
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn plugins_that_are_missing_broken_or_changed_are_told_and_the_daemon_goes_on() 
         .plugin("other", &echo, "")
         .plugin("greedy", &echo, "http = [\"GET https://example.com/\"]")
         .start();
-    let list = Ended::of(&daemon.command(&["status"]).output().unwrap()).ok().out;
+    let list = Ended::of(&output(&mut daemon.command(&["status"]))).ok().out;
     for words in [
         "1 ready, 5 failed",
         "absent.wasm",
@@ -94,7 +94,7 @@ fn plugins_that_are_missing_broken_or_changed_are_told_and_the_daemon_goes_on() 
         assert!(list.contains(words), "{words:?} is missing in {list}");
     }
     assert!(daemon.log().contains("plugin not loaded"), "{}", daemon.log());
-    let chat = Ended::of(&daemon.command(&["chat", "echo still here"]).output().unwrap()).ok();
+    let chat = Ended::of(&output(&mut daemon.command(&["chat", "echo still here"]))).ok();
     assert!(chat.out.contains("still here"), "{chat:#?}");
 }
 
@@ -102,7 +102,7 @@ fn plugins_that_are_missing_broken_or_changed_are_told_and_the_daemon_goes_on() 
 fn neither_token_nor_messages_are_logged() {
     let daemon = Setup::demo().start();
     let said = "a-message-that-nobody-logs";
-    Ended::of(&daemon.command(&["chat", said]).output().unwrap()).ok();
+    Ended::of(&output(&mut daemon.command(&["chat", said]))).ok();
     let log = daemon.log();
     assert!(log.contains("listening"), "{log}");
     assert!(!log.contains(said) && !log.contains(TOKEN), "{log}");
