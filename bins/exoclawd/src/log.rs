@@ -10,6 +10,9 @@ use crate::{
 /// What is logged where nothing says otherwise.
 const DEFAULT: &str = "info";
 
+/// At `trace` these print whole messages, tokens and keys in them: whatever is asked for, they say no more than this.
+const QUIET: [&str; 5] = ["tungstenite=info", "tokio_tungstenite=info", "hyper=info", "reqwest=info", "rustls=info"];
+
 /// Starts logging for this process.
 pub(crate) fn start(env: &Env, json: bool, colour: bool) -> Result<(), CliError> {
     let wanted = env.get("EXOCLAW_LOG").unwrap_or(DEFAULT);
@@ -18,6 +21,8 @@ pub(crate) fn start(env: &Env, json: bool, colour: bool) -> Result<(), CliError>
             .because(error)
             .hint("such as info, debug, or warn,exoclaw_gateway=debug")
     })?;
+    let quiet = QUIET.iter().filter_map(|directive| directive.parse().ok());
+    let filter = quiet.fold(filter, EnvFilter::add_directive);
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second daemon in one process, as in tests, logs where the first one does.
     if json {
