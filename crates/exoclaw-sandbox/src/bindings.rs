@@ -9,3 +9,19 @@ wasmtime::component::bindgen!({
     },
     exports: { default: async },
 });
+
+/// The same for plugins that say what became of a call.
+pub(crate) mod reconciling {
+    wasmtime::component::bindgen!({
+        path: "wit",
+        world: "reconciling-plugin",
+        with: {
+            "exoclaw:plugin/types": super::exoclaw::plugin::types,
+            "exoclaw:plugin/log": super::exoclaw::plugin::log,
+            "exoclaw:plugin/kv": super::exoclaw::plugin::kv,
+            "exoclaw:plugin/budget": super::exoclaw::plugin::budget,
+            "exoclaw:plugin/progress": super::exoclaw::plugin::progress,
+        },
+        exports: { default: async },
+    });
+}

@@ -3,14 +3,15 @@
 use std::{sync::Arc, time::Instant};
 
 use exoclaw_plugin_format::Access;
-use exoclaw_protocol::{Metering, ToolOutput};
+use exoclaw_protocol::Metering;
 use tokio::time::timeout;
 use wasmtime::{Store, UpdateDeadline, component::ResourceTable};
 use wasmtime_wasi::{FsPerms, WasiCtx};
 
 use crate::{
     CallError, Host, Permit, ToolRequest,
-    bindings::exports::exoclaw::plugin::tool,
+    bindings::exoclaw::plugin::types,
+    entry::Entry,
     limits,
     output::{Lines, Stdio},
     plugin,
@@ -18,19 +19,20 @@ use crate::{
 };
 
 /// Runs one call from start to end and meters it, whatever comes of it.
-pub(crate) async fn run(
+pub(crate) async fn run<E: Entry>(
+    entry: &E,
     plugin: &plugin::Inner,
     permit: &Permit,
     request: ToolRequest,
     arguments: String,
     host: Host,
     metering: &mut Metering,
-) -> Result<ToolOutput, CallError> {
+) -> Result<E::End, CallError> {
     let argument_bytes = arguments.len() as u64;
     let time = permit.limits.time;
     let lines = Arc::new(Lines::new(permit.plugin.clone(), request.call_id.to_string()));
     let mut store = store(plugin, permit, host, Arc::clone(&lines))?;
-    let request = tool::Request {
+    let request = types::Request {
         tool: request.tool.to_string(),
         arguments,
         call_id: request.call_id.to_string(),
@@ -40,13 +42,8 @@ pub(crate) async fn run(
         deadline_ms: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
     };
     // The epoch ends a guest that computes; the timeout ends one that waits for the host.
-    let ended = timeout(time, async {
-        let instance = plugin.pre.instantiate_async(&mut store).await?;
-        instance.exoclaw_plugin_tool().call_call(&mut store, &request).await
-    })
-    .await;
-    let ended = match ended {
-        Ok(Ok(answer)) => crate::outcome::answered(answer, &permit.limits),
+    let ended = match timeout(time, entry.enter(&mut store, &request)).await {
+        Ok(Ok(answer)) => E::end(answer, &permit.limits),
         Ok(Err(error)) => Err(CallError::of_guest(error, store.data(), &permit.limits)),
         Err(_) => Err(CallError::TimedOut { time }),
     };
@@ -57,7 +54,7 @@ pub(crate) async fn run(
         fuel: permit.limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0)),
         peak_memory: store.data().ceiling.memory() as u64,
         host_calls,
-        bytes_out: bytes_out + lines.sent() + ended.as_ref().map_or(0, crate::outcome::size),
+        bytes_out: bytes_out + lines.sent() + ended.as_ref().map_or(0, E::size),
         bytes_in: bytes_in + argument_bytes,
     };
     ended

@@ -33,6 +33,7 @@
 mod bindings;
 mod cache;
 mod digest;
+mod entry;
 mod grants;
 mod host;
 mod imports;
@@ -48,6 +49,7 @@ mod state;
 mod ticker;
 
 pub use digest::{DigestError, Sha256Digest};
+pub use entry::Reconciled;
 pub use exoclaw_plugin_format::{
     Access, ByteSize, FormatError, FsRequest, Manifest, ManifestError, PackError, Requests, SecretRequest, ToolDecl,
     pack,
@@ -58,5 +60,5 @@ pub use limits::{LimitError, Limits};
 pub use load::LoadError;
 pub use outcome::CallError;
 pub use permit::{GrantError, Permit};
-pub use plugin::{Called, Plugin, ToolRequest};
+pub use plugin::{Asked, Called, Plugin, ToolRequest};
 pub use sandbox::{Sandbox, SandboxConfig, SandboxError};

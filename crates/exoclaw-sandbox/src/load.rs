@@ -13,10 +13,17 @@ use exoclaw_protocol::ToolName;
 use jsonschema::{PatternOptions, Validator};
 use wasmtime::component::Component;
 
-use crate::{Plugin, Sandbox, Sha256Digest, bindings::ToolPluginPre, imports, plugin};
+use crate::{
+    Plugin, Sandbox, Sha256Digest,
+    bindings::{ToolPluginPre, reconciling::ReconcilingPluginPre},
+    imports, plugin,
+};
 
 /// The interface that every plugin exports.
 const TOOL: &str = "exoclaw:plugin/tool@0.1.0";
+
+/// The interface of plugins that say what became of a call.
+const RECONCILER: &str = "exoclaw:plugin/reconciler@0.1.0";
 
 /// A file that is no plugin.
 #[derive(Debug, thiserror::Error)]
@@ -100,8 +107,12 @@ impl Sandbox {
         };
         let component = component.map_err(|error| LoadError::Compile(error.into()))?;
         self.check_interface(&component)?;
-        let linked = self.0.linker.instantiate_pre(&component).and_then(ToolPluginPre::new);
-        let pre = linked.map_err(|error| LoadError::Link(error.into()))?;
+        let unfit = |error: wasmtime::Error| LoadError::Link(error.into());
+        let linked = self.0.linker.instantiate_pre(&component).map_err(unfit)?;
+        let exports = |interface| component.get_export_index(None, interface).is_some();
+        let reconciler = exports(RECONCILER).then(|| ReconcilingPluginPre::new(linked.clone()));
+        let reconciler = reconciler.transpose().map_err(unfit)?;
+        let pre = ToolPluginPre::new(linked).map_err(unfit)?;
         let sha256 = found.to_string();
         Ok(Plugin(Arc::new(plugin::Inner {
             manifest,
@@ -109,6 +120,7 @@ impl Sandbox {
             sha256,
             schemas,
             pre,
+            reconciler,
             sandbox: Arc::clone(&self.0),
         })))
     }

@@ -13,7 +13,13 @@ use jsonschema::Validator;
 use serde_json::Value;
 use tokio::{sync::SemaphorePermit, time::timeout};
 
-use crate::{CallError, Host, Permit, Sha256Digest, bindings::ToolPluginPre, instance, limits, sandbox, state::State};
+use crate::{
+    CallError, Host, Permit, Reconciled, Sha256Digest,
+    bindings::{ToolPluginPre, reconciling::ReconcilingPluginPre},
+    entry::Entry,
+    instance, limits, sandbox,
+    state::State,
+};
 
 /// A plugin, ready to be called. A cheap handle.
 #[derive(Clone)]
@@ -25,6 +31,8 @@ pub(crate) struct Inner {
     pub(crate) sha256: String,
     pub(crate) schemas: HashMap<ToolName, Validator>,
     pub(crate) pre: ToolPluginPre<State>,
+    /// There if the component exports `reconciler`.
+    pub(crate) reconciler: Option<ReconcilingPluginPre<State>>,
     pub(crate) sandbox: Arc<sandbox::Inner>,
 }
 
@@ -56,6 +64,17 @@ pub struct Called {
     pub detail: Option<CallError>,
 }
 
+/// What a plugin said of a call whose answer was lost.
+#[derive(Debug)]
+pub struct Asked {
+    /// What became of it; [`Reconciled::Unknown`] if the plugin can't be asked or the host ended the asking.
+    pub outcome: Reconciled,
+    /// What the asking cost.
+    pub metering: Metering,
+    /// What went wrong, for log and operator, if the host ended the asking.
+    pub detail: Option<CallError>,
+}
+
 impl Plugin {
     /// What the plugin says about itself.
     pub fn manifest(&self) -> &Manifest {
@@ -76,23 +95,53 @@ impl Plugin {
     ///
     /// Needs a tokio runtime with time and, for guests with directories, its blocking threads.
     pub async fn call(&self, permit: &Permit, request: ToolRequest, host: Host) -> Called {
-        let started = Instant::now();
-        let mut metering = Metering::default();
-        let ended = self.run(permit, request, host, &mut metering).await;
-        metering.wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let (ended, metering) = self.run(&self.0.pre, permit, request, host).await;
         match ended {
             Ok(output) => Called { output, metering, detail: None },
             Err(error) => Called { output: error.output(), metering, detail: Some(error) },
         }
     }
 
-    async fn run(
+    /// Whether the component can say what became of a call.
+    pub fn can_reconcile(&self) -> bool {
+        self.0.reconciler.is_some()
+    }
+
+    /// Asks what became of a call whose answer was lost, in a fresh instance under the same permit and limits as a call.
+    /// `request` is the call's own, its idempotency key included.
+    pub async fn reconcile(&self, permit: &Permit, request: ToolRequest, host: Host) -> Asked {
+        let Some(reconciler) = &self.0.reconciler else {
+            return Asked { outcome: Reconciled::Unknown, metering: Metering::default(), detail: None };
+        };
+        let (ended, metering) = self.run(reconciler, permit, request, host).await;
+        match ended {
+            Ok(outcome) => Asked { outcome, metering, detail: None },
+            Err(error) => Asked { outcome: Reconciled::Unknown, metering, detail: Some(error) },
+        }
+    }
+
+    async fn run<E: Entry>(
         &self,
+        entry: &E,
+        permit: &Permit,
+        request: ToolRequest,
+        host: Host,
+    ) -> (Result<E::End, CallError>, Metering) {
+        let started = Instant::now();
+        let mut metering = Metering::default();
+        let ended = self.run_metered(entry, permit, request, host, &mut metering).await;
+        metering.wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        (ended, metering)
+    }
+
+    async fn run_metered<E: Entry>(
+        &self,
+        entry: &E,
         permit: &Permit,
         request: ToolRequest,
         host: Host,
         metering: &mut Metering,
-    ) -> Result<ToolOutput, CallError> {
+    ) -> Result<E::End, CallError> {
         let plugin = &*self.0;
         if permit.plugin != plugin.manifest.name {
             return Err(CallError::OtherPlugin { permit: permit.plugin.clone(), plugin: plugin.manifest.name.clone() });
@@ -101,7 +150,7 @@ impl Plugin {
         let time = permit.limits.time;
         let _slots = plugin.slots(permit, time).await?;
         let _running = plugin.sandbox.ticker.running();
-        Box::pin(instance::run(plugin, permit, request, arguments, host, metering)).await
+        Box::pin(instance::run(entry, plugin, permit, request, arguments, host, metering)).await
     }
 }
 

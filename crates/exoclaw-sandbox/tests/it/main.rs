@@ -9,3 +9,4 @@ mod imports;
 mod limits;
 mod load;
 mod permit;
+mod reconcile;
