@@ -16,7 +16,7 @@ pub enum TurnEvent {
         /// What it counted.
         usage: Usage,
     },
-    /// A tool call began; its intent is durable. A call that is refused begins and finishes without one.
+    /// A tool call began; its intent is durable, where it has one.
     ToolStarted {
         /// The call.
         call: ToolCall,

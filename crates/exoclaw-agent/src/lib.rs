@@ -4,6 +4,8 @@
 //! for through [`Tools`], and goes on until the model has answered. What happens is told through a bounded channel.
 //! [`AnthropicProvider`] and [`OpenAiProvider`] speak to real servers; [`DemoProvider`] needs none.
 //!
+//! A turn that was cut off is taken up where its last record stands ([`Turn::recorded`]).
+//!
 //! The crate knows nothing of sessions, plugins or stores. It spawns no task: a turn is one future, and dropping it stops
 //! the request to the model and every tool.
 //!
@@ -50,5 +52,7 @@ pub use event::{TurnEnd, TurnEvent};
 pub use http::{ConfigError, ProviderConfig};
 pub use openai::OpenAiProvider;
 pub use provider::{ModelEvent, ModelRequest, ModelStep, Provider, ProviderError, ProviderErrorKind};
-pub use tools::{Invocation, NoTools, Progress, RecordError, Recorder, ToolReturn, Tools, TurnRecord, Unrecorded};
-pub use turn::{Jitter, RandomJitter, Turn, TurnError, TurnLimits};
+pub use tools::{
+    Invocation, NoTools, Progress, Reconciled, RecordError, Recorder, ToolReturn, Tools, TurnRecord, Unrecorded,
+};
+pub use turn::{Jitter, RandomJitter, RecordedStep, Turn, TurnError, TurnLimits};

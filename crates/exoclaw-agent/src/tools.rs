@@ -15,6 +15,22 @@ pub trait Tools: fmt::Debug + Send + Sync {
 
     /// Calls one tool. Whatever goes wrong is an output with `is_error`; dropping the future stops the tool.
     fn call(&self, invocation: Invocation) -> BoxFuture<'_, ToolReturn>;
+
+    /// Says whether a call that was begun and cut off took effect. Most tools can't know.
+    fn reconcile(&self, _step: u32, _call: ToolCall) -> BoxFuture<'_, Reconciled> {
+        Box::pin(async { Reconciled::Unknown })
+    }
+}
+
+/// Whether a call that was cut off took effect.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reconciled {
+    /// It did, and gave this back.
+    Happened(ToolOutput),
+    /// It did not: it may be run.
+    NotHappened,
+    /// Nobody knows: it is not run again, and the model is told.
+    Unknown,
 }
 
 /// One call of a tool.
@@ -79,7 +95,8 @@ impl Recorder for Unrecorded {
 }
 
 /// What a turn records: a step, then an intent and a result for each of its calls. Calls run side by side, so their
-/// records may be interleaved. A call that is refused has no intent.
+/// records may be interleaved. A call that is refused has no intent, nor has one that is `pure` or `read`: running it
+/// again changes nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TurnRecord {
     /// The model said something, whole.
@@ -106,6 +123,8 @@ pub enum TurnRecord {
         call: ToolCall,
         /// What came back.
         returned: ToolReturn,
+        /// It was not returned: the tool, asked later, said what had become of the call.
+        reconciled: bool,
     },
 }
 

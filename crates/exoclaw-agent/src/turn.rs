@@ -17,10 +17,12 @@ use crate::{
 mod call;
 mod error;
 mod limits;
+mod recorded;
 mod repeats;
 
 pub use error::TurnError;
 pub use limits::{Jitter, RandomJitter, TurnLimits};
+pub use recorded::RecordedStep;
 
 use repeats::Repeats;
 
@@ -43,6 +45,9 @@ pub struct Turn {
     pub limits: TurnLimits,
     /// Spreads retries.
     pub jitter: Arc<dyn Jitter>,
+    /// What an earlier attempt at this turn made durable, in order: it is neither asked for nor run again. Empty for a
+    /// new turn.
+    pub recorded: Vec<RecordedStep>,
 }
 
 impl Turn {
@@ -57,10 +62,12 @@ impl Turn {
             recorder: Arc::new(Unrecorded),
             limits: TurnLimits::default(),
             jitter: Arc::new(RandomJitter::default()),
+            recorded: Vec::new(),
         }
     }
 
-    /// Answers the conversation, telling `events` what happens, in order, while it happens.
+    /// Answers the conversation, telling `events` what happens, in order, while it happens. Of what was [recorded
+    /// before](Self::recorded) nothing is told, and `messages` hold nothing of it.
     ///
     /// When `events` is full the turn waits, and so does the provider's server: somebody else must read. A closed channel
     /// ends the turn. Dropping the future stops the request to the model and all tools; what was recorded stays.
@@ -114,22 +121,27 @@ impl Run {
     }
 
     async fn run(mut self) -> Result<TurnEnd, TurnError> {
+        let mut recorded = std::mem::take(&mut self.turn.recorded).into_iter();
         let mut step = 0;
         loop {
-            let ModelStep { mut content, stop_reason, usage } = self.ask().await?;
-            history::make_ids_unique(&mut content, &mut self.call_ids);
+            let RecordedStep { content, intents, results } = match recorded.next() {
+                Some(recorded) => {
+                    self.call_ids.extend(calls(&recorded.content.content).into_iter().map(|call| call.id));
+                    recorded
+                }
+                None => self.step(step).await?,
+            };
+            let ModelStep { content, stop_reason, usage } = content;
             let calls = calls(&content);
             self.usage += usage;
-            let content = ModelStep { content, stop_reason, usage };
-            self.record(TurnRecord::Step { step, content: content.clone() }).await?;
-            self.emit(TurnEvent::StepEnded { usage }).await?;
 
-            let message = Message::assistant(content.content);
+            let message = Message::assistant(content);
             let is_last = step.saturating_add(1) >= self.turn.limits.steps;
             if calls.is_empty() {
                 return Ok(TurnEnd { message, stop_reason, usage: self.usage });
             }
             let (plans, repeated) = self.plan(step, &calls, stop_reason, is_last);
+            let plans = recorded::take_up(&calls, plans, &intents, results);
             let results = self.perform(step, &calls, plans).await?;
             if let Some(error) = repeated {
                 return Err(error);
@@ -143,6 +155,16 @@ impl Run {
             self.extend([message, Message { role: Role::User, content: results }]);
             step += 1;
         }
+    }
+
+    /// A new step, durable and told.
+    async fn step(&mut self, step: u32) -> Result<RecordedStep, TurnError> {
+        let mut content = self.ask().await?;
+        history::make_ids_unique(&mut content.content, &mut self.call_ids);
+        let usage = content.usage;
+        self.record(TurnRecord::Step { step, content: content.clone() }).await?;
+        self.emit(TurnEvent::StepEnded { usage }).await?;
+        Ok(RecordedStep::new(content))
     }
 
     /// One step, asked again only while nothing of it was told.

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::CallId;
 
-/// What a tool does to the world; decides what happens to a call that was interrupted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What a tool does to the world; decides what happens to a call that was interrupted. Ordered from harmless on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
     /// Computes from its arguments alone: may run again.
@@ -111,6 +111,13 @@ impl ToolOutput {
     /// Output of one text.
     pub fn text(text: impl Into<String>) -> Self {
         Self { content: vec![ToolContent::Text { text: text.into() }], is_error: false, failure: None }
+    }
+
+    /// The output of a call that was cut off and is not run again.
+    pub fn outcome_unknown() -> Self {
+        let text = "it is not known whether this call took effect: it was cut off, and it is not run again because it may \
+                    have. Find out what happened, or ask the user, before you call it again.";
+        Self::failed(FailureKind::OutcomeUnknown, text)
     }
 
     /// A failure in words for the model.

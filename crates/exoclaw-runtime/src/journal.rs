@@ -48,7 +48,7 @@ impl Journal {
                 let digest = hex::encode(Sha256::digest(call.input.to_string()));
                 Record::Intent { run_id, step, call_id: call.id, tool: call.name, digest, effect, key }
             }
-            TurnRecord::Result { step, call, returned: ToolReturn { output, metering } } => {
+            TurnRecord::Result { step, call, returned: ToolReturn { output, metering }, .. } => {
                 Record::ToolResult { run_id, step, call_id: call.id, output, metering }
             }
         }

@@ -9,7 +9,7 @@ use futures::{
 use tokio::sync::mpsc;
 
 use super::{Run, TurnError, repeats::Verdict};
-use crate::{Invocation, Progress, ToolReturn, TurnEvent, TurnRecord};
+use crate::{Invocation, Progress, Reconciled, ToolReturn, TurnEvent, TurnRecord};
 
 /// What one tool may have said before it was heard; further words are dropped by the tool's side.
 const PROGRESS_QUEUE: usize = 16;
@@ -17,6 +17,12 @@ const PROGRESS_QUEUE: usize = 16;
 /// What happens with one call.
 pub(super) enum Plan {
     Run(Effect),
+    /// It was begun before, and running it again changes nothing more.
+    RunAgain(Effect),
+    /// It was begun before, and may have taken effect: run only if its tool knows that it did not.
+    Settle,
+    /// Its result is durable already.
+    Recall(ToolReturn),
     Refuse(FailureKind, String),
 }
 
@@ -86,25 +92,46 @@ impl Run {
     }
 
     async fn perform_one(&self, step: u32, call: &ToolCall, plan: Plan) -> Result<Block, TurnError> {
-        let (effect, refusal) = match plan {
+        let ToolOutput { content, is_error, .. } = match plan {
+            Plan::Recall(returned) => returned.output,
+            plan => self.carry_out(step, call, plan).await?,
+        };
+        Ok(Block::ToolResult { id: call.id.clone(), content, is_error })
+    }
+
+    async fn carry_out(&self, step: u32, call: &ToolCall, plan: Plan) -> Result<ToolOutput, TurnError> {
+        let effect = match plan {
             Plan::Run(effect) => {
-                self.record(TurnRecord::Intent { step, call: call.clone(), effect }).await?;
-                (effect, None)
+                // Running the others again changes nothing, so it need not be known that they were begun.
+                if effect >= Effect::Idempotent {
+                    self.record(TurnRecord::Intent { step, call: call.clone(), effect }).await?;
+                }
+                effect
             }
-            Plan::Refuse(kind, text) => (Effect::Pure, Some(ToolOutput::failed(kind, text))),
+            Plan::RunAgain(effect) => effect,
+            Plan::Settle => Effect::Once,
+            Plan::Refuse(..) | Plan::Recall(_) => Effect::Pure,
         };
         self.emit(TurnEvent::ToolStarted { call: call.clone(), effect }).await?;
-        let returned = match refusal {
-            Some(output) => ToolReturn { output, metering: Metering::default() },
-            None => self.call(step, call).await?,
+        let mut reconciled = false;
+        let returned = match plan {
+            Plan::Run(_) | Plan::RunAgain(_) => self.call(step, call).await?,
+            Plan::Settle => match self.turn.tools.reconcile(step, call.clone()).await {
+                Reconciled::Happened(output) => {
+                    reconciled = true;
+                    without_cost(output)
+                }
+                Reconciled::NotHappened => self.call(step, call).await?,
+                Reconciled::Unknown => without_cost(ToolOutput::outcome_unknown()),
+            },
+            Plan::Refuse(kind, text) => without_cost(ToolOutput::failed(kind, text)),
+            Plan::Recall(returned) => returned,
         };
-        self.record(TurnRecord::Result { step, call: call.clone(), returned: returned.clone() }).await?;
+        self.record(TurnRecord::Result { step, call: call.clone(), returned: returned.clone(), reconciled }).await?;
         let ToolReturn { output, metering } = returned;
-        let block =
-            Block::ToolResult { id: call.id.clone(), content: output.content.clone(), is_error: output.is_error };
-        let name = call.name.clone();
-        self.emit(TurnEvent::ToolFinished { call_id: call.id.clone(), name, output, metering }).await?;
-        Ok(block)
+        let (call_id, name) = (call.id.clone(), call.name.clone());
+        self.emit(TurnEvent::ToolFinished { call_id, name, output: output.clone(), metering }).await?;
+        Ok(output)
     }
 
     /// Runs one call and passes its progress on at the same time.
@@ -130,4 +157,8 @@ impl Run {
         }
         Ok(())
     }
+}
+
+fn without_cost(output: ToolOutput) -> ToolReturn {
+    ToolReturn { output, metering: Metering::default() }
 }

@@ -4,6 +4,7 @@
 mod demo;
 mod history;
 mod providers;
+mod recorded;
 mod sse;
 mod tools;
 mod turn;

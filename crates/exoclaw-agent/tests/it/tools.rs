@@ -42,7 +42,7 @@ where
             name: (*name).to_owned(),
             description: format!("The tool {name}"),
             input_schema: serde_json::json!({ "type": "object" }),
-            effect: Effect::Read,
+            effect: Effect::Once,
         };
         self.names.iter().map(spec).collect()
     }

@@ -33,7 +33,7 @@ pub(crate) const ONE_TOOL: &str = r#"
     name = "guest"
     version = "1.0.0"
     description = "A guest of the tests"
-    tools = [{ name = "run", description = "Runs", effect = "pure", input_schema = { type = "object" } }]
+    tools = [{ name = "run", description = "Runs", effect = "once", input_schema = { type = "object" } }]
     requests = { kv = "1 MiB" }
 "#;
 
