@@ -57,7 +57,7 @@ async fn interrupt(inner: &Arc<Inner>, open: &OpenRun) {
     let (store, clock) = (inner.store.clone(), inner.clock.clone());
     let journal = Journal { store, clock, session: open.session.clone(), run_id: open.run_id.clone() };
     let message = "the daemon stopped while the run was under way: send again".to_owned();
-    let outcome = RunOutcome::Failed { code: ErrorCode::Interrupted, message };
+    let outcome = RunOutcome::Failed { code: ErrorCode::Interrupted, message, text: String::new() };
     if let Err(error) = journal.append(Record::RunEnded { run_id: open.run_id.clone(), outcome }).await {
         tracing::error!(session = %open.session, run = %open.run_id, error = %Chain(&error), "interrupted run can't be ended");
     }

@@ -122,7 +122,7 @@ async fn end(inner: &Arc<Inner>, live: LiveRun, ending: Ending) {
             (RunOutcome::Aborted { text: text.clone() }, Event::Aborted { text })
         }
         Ending::Failed(error) => {
-            let outcome = RunOutcome::Failed { code: error.code, message: error.message.clone() };
+            let outcome = RunOutcome::Failed { code: error.code, message: error.message.clone(), text: live.text() };
             (outcome, error_event(error))
         }
     };

@@ -15,6 +15,12 @@ pub enum AppendError {
     /// The session has accepted this run before.
     #[error("the run {0} was accepted before in this session")]
     DuplicateRun(RunId),
+    /// The session's journal is damaged; it can be read as far as it is sound.
+    #[error("the session is quarantined: {reason}")]
+    Quarantined {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// There is nothing to append.
     #[error("no record to append")]
     Empty,

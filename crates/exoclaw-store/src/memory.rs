@@ -34,6 +34,7 @@ struct Session {
     updated_ms: u64,
     touched: u64,
     messages: u64,
+    quarantined: Option<String>,
     /// The record of number `n` is at `n - 1`.
     records: Vec<Stored>,
     runs: Vec<Run>,
@@ -50,6 +51,8 @@ struct Run {
     run_id: RunId,
     order: u64,
     accepted_seq: u64,
+    accepted_ms: u64,
+    resumed: u32,
     digest: String,
     key: Option<IdempotencyKey>,
     outcome: Option<RunOutcome>,
@@ -107,6 +110,9 @@ impl From<Closed> for KvError {
 impl State {
     fn append(&mut self, key: SessionKey, at_ms: u64, records: Vec<Record>) -> Result<Appended, AppendError> {
         let records = encoded::encode(records)?;
+        if let Some(reason) = self.sessions.get(&key).and_then(|session| session.quarantined.clone()) {
+            return Err(AppendError::Quarantined { reason });
+        }
         let known: &[Run] = self.sessions.get(&key).map_or(&[], |session| &session.runs);
         refuse_repeated(known, records.iter().map(|encoded| &encoded.record))?;
 
@@ -115,7 +121,7 @@ impl State {
         for encoded in records {
             self.clock += 1;
             session.records.push(Stored { at_ms, json: encoded.json });
-            session.fold(encoded.record, self.clock);
+            session.fold(encoded.record, at_ms, self.clock);
         }
         session.updated_ms = at_ms;
         session.touched = self.clock;
@@ -147,21 +153,30 @@ impl Session {
         self.records.len() as u64
     }
 
-    fn fold(&mut self, record: Record, order: u64) {
+    fn fold(&mut self, record: Record, accepted_ms: u64, order: u64) {
         match record {
             Record::Accepted { run_id, key, digest, .. } => {
                 self.messages += 1;
                 let accepted_seq = self.last_seq();
-                self.runs.push(Run { run_id, order, accepted_seq, digest, key, outcome: None });
+                let (resumed, outcome) = (0, None);
+                self.runs.push(Run { run_id, order, accepted_seq, accepted_ms, resumed, digest, key, outcome });
+            }
+            Record::RunResumed { run_id } => {
+                if let Some(run) = self.open_run(&run_id) {
+                    run.resumed += 1;
+                }
             }
             Record::RunEnded { run_id, outcome } => {
-                let open = self.runs.iter_mut().find(|run| run.run_id == run_id && run.outcome.is_none());
-                if let Some(run) = open {
+                if let Some(run) = self.open_run(&run_id) {
                     run.outcome = Some(outcome);
                 }
             }
             Record::RunStarted { .. } | Record::Step { .. } | Record::Intent { .. } | Record::ToolResult { .. } => {}
         }
+    }
+
+    fn open_run(&mut self, run_id: &RunId) -> Option<&mut Run> {
+        self.runs.iter_mut().find(|run| run.run_id == *run_id && run.outcome.is_none())
     }
 
     fn summary(&self, key: &SessionKey) -> SessionSummary {
@@ -171,6 +186,7 @@ impl Session {
             updated_ms: self.updated_ms,
             last_seq: self.last_seq(),
             messages: self.messages,
+            quarantined: self.quarantined.clone(),
         }
     }
 
@@ -244,13 +260,15 @@ impl Store for MemoryStore {
 
     fn open_runs(&self) -> BoxFuture<'static, Result<Vec<OpenRun>, ReadError>> {
         self.with(|state| {
-            let runs = state.sessions.iter().flat_map(|(key, session)| session.runs.iter().map(move |run| (key, run)));
+            let sound = state.sessions.iter().filter(|(_, session)| session.quarantined.is_none());
+            let runs = sound.flat_map(|(key, session)| session.runs.iter().map(move |run| (key, run)));
             let mut open: Vec<_> = runs.filter(|(_, run)| run.outcome.is_none()).collect();
             open.sort_by_key(|(_, run)| run.order);
             let describe = |(key, run): (&SessionKey, &Run)| OpenRun {
                 session: key.clone(),
                 run_id: run.run_id.clone(),
                 accepted_seq: run.accepted_seq,
+                resumed: run.resumed,
             };
             Ok(open.into_iter().map(describe).collect())
         })
@@ -270,6 +288,32 @@ impl Store for MemoryStore {
                 digest: run.digest.clone(),
                 outcome: run.outcome.clone(),
             }))
+        })
+    }
+
+    fn forget_keys(&self, before_ms: u64, limit: u32) -> BoxFuture<'static, Result<u32, AppendError>> {
+        self.with(move |state| {
+            let runs = state.sessions.values_mut().flat_map(|session| &mut session.runs);
+            let is_due = |run: &&mut Run| run.key.is_some() && run.outcome.is_some() && run.accepted_ms < before_ms;
+            let mut due: Vec<_> = runs.filter(is_due).collect();
+            due.sort_by_key(|run| (run.accepted_ms, run.order));
+            due.truncate(limit as usize);
+            let mut forgotten = 0;
+            for run in due {
+                run.key = None;
+                forgotten += 1;
+            }
+            Ok(forgotten)
+        })
+    }
+
+    fn quarantine(&self, session: &SessionKey, reason: &str) -> BoxFuture<'static, Result<(), AppendError>> {
+        let (key, reason) = (session.clone(), reason.to_owned());
+        self.with(move |state| {
+            if let Some(session) = state.sessions.get_mut(&key) {
+                session.quarantined.get_or_insert(reason);
+            }
+            Ok(())
         })
     }
 

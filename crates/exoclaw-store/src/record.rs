@@ -38,6 +38,12 @@ pub enum Record {
         /// The run.
         run_id: RunId,
     },
+    /// A later process takes it up again. Written before anything of it is tried, so that a run that brings the process
+    /// down is counted: [`OpenRun::resumed`](crate::OpenRun::resumed).
+    RunResumed {
+        /// The run.
+        run_id: RunId,
+    },
     /// The model said something, whole.
     Step {
         /// The run.
@@ -68,7 +74,8 @@ pub enum Record {
         /// The same for every attempt of this one effect.
         key: String,
     },
-    /// A tool gave something back.
+    /// A tool gave something back, or its failure is [`OutcomeUnknown`](exoclaw_protocol::FailureKind::OutcomeUnknown): the
+    /// call was cut short, may or may not have had its effect, and is not made again. There is one result per call.
     ToolResult {
         /// The run.
         run_id: RunId,
@@ -96,6 +103,7 @@ impl Record {
         match self {
             Self::Accepted { run_id, .. }
             | Self::RunStarted { run_id }
+            | Self::RunResumed { run_id }
             | Self::Step { run_id, .. }
             | Self::Intent { run_id, .. }
             | Self::ToolResult { run_id, .. }
@@ -121,5 +129,8 @@ pub enum RunOutcome {
         code: ErrorCode,
         /// For people.
         message: String,
+        /// What the model had said in the step that failed.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        text: String,
     },
 }

@@ -37,7 +37,7 @@ const WRITER_CACHE_KIB: i32 = 2048;
 const READER_CACHE_KIB: i32 = 512;
 
 /// Prepared statements kept by a connection: all that this crate has.
-const STATEMENTS: usize = 24;
+const STATEMENTS: usize = 32;
 
 /// What the write-ahead log is cut down to when it starts over, in bytes.
 const LOG_BYTES: i64 = 8 * 1024 * 1024;
@@ -335,6 +335,15 @@ impl Store for SqliteStore {
     ) -> BoxFuture<'static, Result<Option<KeyedRun>, ReadError>> {
         let (session, key) = (session.clone(), key.clone());
         self.query(move |connection| journal::find_key(connection, &session, &key))
+    }
+
+    fn forget_keys(&self, before_ms: u64, limit: u32) -> BoxFuture<'static, Result<u32, AppendError>> {
+        self.write(0, move |connection| journal::forget_keys(connection, before_ms, limit).map(Ok))
+    }
+
+    fn quarantine(&self, session: &SessionKey, reason: &str) -> BoxFuture<'static, Result<(), AppendError>> {
+        let (session, reason) = (session.clone(), reason.to_owned());
+        self.write(reason.len(), move |connection| journal::quarantine(connection, &session, &reason).map(Ok))
     }
 
     fn kv_get(&self, scope: &KvScope, key: &str) -> BoxFuture<'static, Result<Option<Vec<u8>>, KvError>> {

@@ -15,8 +15,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Appends records to a session's journal, all or none, in order.
     ///
     /// # Errors
-    /// [`AppendError::DuplicateKey`] when an accepted message carries a key that the session has seen. After
-    /// [`AppendError::Failed`] alone it is unknown whether the records were kept; any other error leaves the journal as it was.
+    /// [`AppendError::DuplicateKey`] when an accepted message carries a key that the session has seen and not forgotten,
+    /// [`AppendError::Quarantined`] when the session is quarantined. After [`AppendError::Failed`] alone it is unknown whether the records were kept; any other error leaves the journal as it was.
     fn append(
         &self,
         session: &SessionKey,
@@ -44,15 +44,23 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// How many sessions there are.
     fn session_count(&self) -> BoxFuture<'static, Result<u64, ReadError>>;
 
-    /// Runs that were accepted and have not ended, in the order of acceptance.
+    /// Runs that were accepted and have not ended, in the order of acceptance; none of quarantined sessions.
     fn open_runs(&self) -> BoxFuture<'static, Result<Vec<OpenRun>, ReadError>>;
 
-    /// What was accepted under a key.
+    /// What was accepted under a key, unless it is forgotten.
     fn find_key(
         &self,
         session: &SessionKey,
         key: &IdempotencyKey,
     ) -> BoxFuture<'static, Result<Option<KeyedRun>, ReadError>>;
+
+    /// Forgets the keys of runs that have ended and were accepted before `before_ms`, at most `limit` of them; the runs stay.
+    /// A key that is forgotten can be used again. Says how many there were: when it is `limit`, there may be more.
+    fn forget_keys(&self, before_ms: u64, limit: u32) -> BoxFuture<'static, Result<u32, AppendError>>;
+
+    /// Takes a damaged session out of use, for the reason given: nothing is appended to it and its runs are not open any
+    /// more, while it is listed and read as before. The first reason counts; an unknown session is left alone.
+    fn quarantine(&self, session: &SessionKey, reason: &str) -> BoxFuture<'static, Result<(), AppendError>>;
 
     /// Reads a plugin's value.
     fn kv_get(&self, scope: &KvScope, key: &str) -> BoxFuture<'static, Result<Option<Vec<u8>>, KvError>>;
@@ -105,6 +113,8 @@ pub struct SessionSummary {
     pub last_seq: u64,
     /// Messages that were accepted.
     pub messages: u64,
+    /// Why it is quarantined, if it is.
+    pub quarantined: Option<String>,
 }
 
 /// A run that has not ended.
@@ -116,6 +126,8 @@ pub struct OpenRun {
     pub run_id: RunId,
     /// Number of the record that accepted its message.
     pub accepted_seq: u64,
+    /// How often a process took it up again: records of kind [`Record::RunResumed`].
+    pub resumed: u32,
 }
 
 /// What was accepted under a key.

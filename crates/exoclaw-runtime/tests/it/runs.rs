@@ -196,6 +196,6 @@ async fn the_outcome_of_a_run_is_journaled() {
     end(&mut subscription, &sent.run_id).await;
     let page = exoclaw_store::Page { entries: 100, bytes: u64::MAX };
     let entries = world.store.inner().tail(&sent.session, None, page).await.unwrap();
-    let outcome = RunOutcome::Failed { code: ErrorCode::Refused, message: "will not".into() };
+    let outcome = RunOutcome::Failed { code: ErrorCode::Refused, message: "will not".into(), text: String::new() };
     assert_eq!(entries.last().unwrap().record, Record::RunEnded { run_id: sent.run_id, outcome });
 }

@@ -162,6 +162,7 @@ pub(crate) fn record_name(record: &Record) -> &'static str {
         Record::RunStarted { .. } => "started",
         Record::Step { .. } => "step",
         Record::Intent { .. } => "intent",
+        Record::RunResumed { .. } => "resumed",
         Record::ToolResult { .. } => "result",
         Record::RunEnded { .. } => "ended",
         _ => "another",

@@ -159,7 +159,14 @@ pub async fn a_session_is_summed_up(store: &dyn Store) {
     assert_eq!(store.session(&main).await.unwrap(), None);
     store.append(&main, 7, one_of_each("a")).await.unwrap();
     store.append(&main, 9, vec![accepted("b")]).await.unwrap();
-    let summary = SessionSummary { session: main.clone(), created_ms: 7, updated_ms: 9, last_seq: 7, messages: 2 };
+    let summary = SessionSummary {
+        session: main.clone(),
+        created_ms: 7,
+        updated_ms: 9,
+        last_seq: 9,
+        messages: 2,
+        quarantined: None,
+    };
     assert_eq!(store.session(&main).await.unwrap(), Some(summary.clone()));
     assert_eq!(store.sessions(10).await.unwrap(), vec![summary]);
 }

@@ -1,6 +1,8 @@
 //! Things to store.
 
-use exoclaw_protocol::{Block, Effect, ErrorCode, Message, Metering, Role, SessionKey, StopReason, ToolOutput, Usage};
+use exoclaw_protocol::{
+    Block, Effect, ErrorCode, FailureKind, Message, Metering, Role, SessionKey, StopReason, ToolOutput, Usage,
+};
 
 use crate::{KvScope, Page, Record, RunOutcome, encoded::RECORD_BYTES};
 
@@ -32,7 +34,7 @@ pub fn ended(run: &str, outcome: RunOutcome) -> Record {
     Record::RunEnded { run_id: run.parse().unwrap(), outcome }
 }
 
-/// One record of each kind, all of one run, in the order of a run.
+/// The records of each kind, all of one run, in the order of a run.
 pub fn one_of_each(run: &str) -> Vec<Record> {
     let run_id = || run.parse().unwrap();
     let call_id = || "call_1".parse().unwrap();
@@ -52,6 +54,7 @@ pub fn one_of_each(run: &str) -> Vec<Record> {
             digest: "d".into(),
         },
         Record::RunStarted { run_id: run_id() },
+        Record::RunResumed { run_id: run_id() },
         Record::Step {
             run_id: run_id(),
             step: 0,
@@ -75,9 +78,20 @@ pub fn one_of_each(run: &str) -> Vec<Record> {
             output: ToolOutput::text("done"),
             metering: Metering { wall_us: u64::MAX, ..Metering::default() },
         },
+        Record::ToolResult {
+            run_id: run_id(),
+            step: 0,
+            call_id: call_id(),
+            output: ToolOutput::failed(FailureKind::OutcomeUnknown, "nobody knows"),
+            metering: Metering::default(),
+        },
         Record::RunEnded {
             run_id: run_id(),
-            outcome: RunOutcome::Failed { code: ErrorCode::RateLimited, message: "later".into() },
+            outcome: RunOutcome::Failed {
+                code: ErrorCode::RateLimited,
+                message: "later".into(),
+                text: "half a sen".into(),
+            },
         },
     ]
 }

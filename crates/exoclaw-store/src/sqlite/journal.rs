@@ -44,13 +44,16 @@ pub(super) fn append(
     at_ms: u64,
     records: &[Encoded],
 ) -> rusqlite::Result<Result<Appended, AppendError>> {
-    let mut head = head(connection, session, at_ms)?;
+    let mut head = match head(connection, session, at_ms)? {
+        Ok(head) => head,
+        Err(refused) => return Ok(Err(refused)),
+    };
     let first = head.last_seq + 1;
     let mut insert = connection
         .prepare_cached("INSERT INTO records (session, seq, at_ms, crc32, json) VALUES (?1, ?2, ?3, ?4, ?5)")?;
     for Encoded { record, json } in records {
         head.last_seq += 1;
-        if let Err(refused) = fold(connection, &mut head, record)? {
+        if let Err(refused) = fold(connection, &mut head, at_ms, record)? {
             return Ok(Err(refused));
         }
         let crc = checksum(session.as_str(), head.last_seq, at_ms, json.as_bytes());
@@ -71,15 +74,18 @@ pub(super) fn append(
     Ok(Ok(Appended { first, last: head.last_seq }))
 }
 
-fn head(connection: &Connection, session: &SessionKey, at_ms: u64) -> rusqlite::Result<Head> {
+fn head(connection: &Connection, session: &SessionKey, at_ms: u64) -> rusqlite::Result<Result<Head, AppendError>> {
     let found = connection
-        .prepare_cached("SELECT id, last_seq, last_record, messages FROM sessions WHERE key = ?1")?
+        .prepare_cached("SELECT id, last_seq, last_record, messages, quarantined FROM sessions WHERE key = ?1")?
         .query_row([session.as_str()], |row| {
-            Ok(Head { id: row.get(0)?, last_seq: row.get(1)?, last_record: row.get(2)?, messages: row.get(3)? })
+            let head = Head { id: row.get(0)?, last_seq: row.get(1)?, last_record: row.get(2)?, messages: row.get(3)? };
+            Ok((head, row.get(4)?))
         })
         .optional()?;
-    if let Some(head) = found {
-        return Ok(head);
+    match found {
+        Some((head, None)) => return Ok(Ok(head)),
+        Some((_, Some(reason))) => return Ok(Err(AppendError::Quarantined { reason })),
+        None => {}
     }
     connection
         .prepare_cached(
@@ -87,11 +93,16 @@ fn head(connection: &Connection, session: &SessionKey, at_ms: u64) -> rusqlite::
              VALUES (?1, ?2, ?2, 0, 0, 0)",
         )?
         .execute(params![session.as_str(), at_ms.cast_signed()])?;
-    Ok(Head { id: connection.last_insert_rowid(), last_seq: 0, last_record: 0, messages: 0 })
+    Ok(Ok(Head { id: connection.last_insert_rowid(), last_seq: 0, last_record: 0, messages: 0 }))
 }
 
 /// Keeps the runs in step with the journal.
-fn fold(connection: &Connection, head: &mut Head, record: &Record) -> rusqlite::Result<Result<(), AppendError>> {
+fn fold(
+    connection: &Connection,
+    head: &mut Head,
+    at_ms: u64,
+    record: &Record,
+) -> rusqlite::Result<Result<(), AppendError>> {
     match record {
         Record::Accepted { run_id, key, digest, .. } => {
             if let Some(key) = key
@@ -105,15 +116,24 @@ fn fold(connection: &Connection, head: &mut Head, record: &Record) -> rusqlite::
             head.messages += 1;
             connection
                 .prepare_cached(
-                    "INSERT INTO runs (session, run, accepted_seq, digest, key) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    "INSERT INTO runs (session, run, accepted_seq, accepted_ms, digest, key)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 )?
                 .execute(params![
                     head.id,
                     run_id.as_str(),
                     signed(head.last_seq),
+                    signed(at_ms),
                     digest,
                     key.as_ref().map(IdempotencyKey::as_str)
                 ])?;
+        }
+        Record::RunResumed { run_id } => {
+            connection
+                .prepare_cached(
+                    "UPDATE runs SET resumed = resumed + 1 WHERE session = ?1 AND run = ?2 AND outcome IS NULL",
+                )?
+                .execute(params![head.id, run_id.as_str()])?;
         }
         Record::RunEnded { run_id, outcome } => {
             let outcome = serde_json::to_string(outcome)
@@ -217,19 +237,22 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
         updated_ms: row.get::<_, i64>(2)?.cast_unsigned(),
         last_seq: row.get(3)?,
         messages: row.get(4)?,
+        quarantined: row.get(5)?,
     })
 }
 
 pub(super) fn sessions(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<SessionSummary>> {
     let mut statement = connection.prepare_cached(
-        "SELECT key, created_ms, updated_ms, last_seq, messages FROM sessions ORDER BY last_record DESC LIMIT ?1",
+        "SELECT key, created_ms, updated_ms, last_seq, messages, quarantined FROM sessions
+         ORDER BY last_record DESC LIMIT ?1",
     )?;
     sound(statement.query_map([limit], summary)?)
 }
 
 pub(super) fn session(connection: &Connection, session: &SessionKey) -> rusqlite::Result<Option<SessionSummary>> {
-    let mut statement = connection
-        .prepare_cached("SELECT key, created_ms, updated_ms, last_seq, messages FROM sessions WHERE key = ?1")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT key, created_ms, updated_ms, last_seq, messages, quarantined FROM sessions WHERE key = ?1",
+    )?;
     statement.query_row([session.as_str()], summary).optional()
 }
 
@@ -239,10 +262,12 @@ pub(super) fn session_count(connection: &Connection) -> rusqlite::Result<u64> {
 
 pub(super) fn open_runs(connection: &Connection) -> rusqlite::Result<Vec<OpenRun>> {
     let mut statement = connection.prepare_cached(
-        "SELECT sessions.key, run, accepted_seq FROM runs JOIN sessions ON sessions.id = runs.session
-         WHERE outcome IS NULL ORDER BY runs.id",
+        "SELECT sessions.key, run, accepted_seq, resumed FROM runs JOIN sessions ON sessions.id = runs.session
+         WHERE outcome IS NULL AND quarantined IS NULL ORDER BY runs.id",
     )?;
-    let open_run = |row: &Row<'_>| Ok(OpenRun { session: id(row, 0)?, run_id: id(row, 1)?, accepted_seq: row.get(2)? });
+    let open_run = |row: &Row<'_>| {
+        Ok(OpenRun { session: id(row, 0)?, run_id: id(row, 1)?, accepted_seq: row.get(2)?, resumed: row.get(3)? })
+    };
     sound(statement.query_map([], open_run)?)
 }
 
@@ -272,4 +297,23 @@ pub(super) fn find_key(
         .transpose()
         .map_err(|error| damaged(format!("the outcome of its run: {error}")))?;
     Ok(Some(KeyedRun { run_id, digest, outcome }))
+}
+
+pub(super) fn forget_keys(connection: &Connection, before_ms: u64, limit: u32) -> rusqlite::Result<u32> {
+    let forgotten = connection
+        .prepare_cached(
+            "UPDATE runs SET key = NULL WHERE id IN (
+                 SELECT id FROM runs WHERE key IS NOT NULL AND outcome IS NOT NULL AND accepted_ms < ?1
+                 ORDER BY accepted_ms, id LIMIT ?2)",
+        )?
+        .execute(params![signed(before_ms), limit])?;
+    // No more than the limit, which is of this type.
+    Ok(u32::try_from(forgotten).unwrap_or(limit))
+}
+
+pub(super) fn quarantine(connection: &Connection, session: &SessionKey, reason: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE sessions SET quarantined = ?2 WHERE key = ?1 AND quarantined IS NULL")?
+        .execute([session.as_str(), reason])?;
+    Ok(())
 }

@@ -10,7 +10,7 @@ use super::OpenError;
 const APPLICATION_ID: i32 = 0x6578_6f63;
 
 /// Version of the tables and records that this code writes.
-const FORMAT: i32 = 1;
+const FORMAT: i32 = 2;
 
 const TABLES: &str = "
 CREATE TABLE sessions (
@@ -20,7 +20,8 @@ CREATE TABLE sessions (
     updated_ms  INTEGER NOT NULL,
     last_seq    INTEGER NOT NULL,
     last_record INTEGER NOT NULL,
-    messages    INTEGER NOT NULL
+    messages    INTEGER NOT NULL,
+    quarantined TEXT
 ) STRICT;
 CREATE INDEX sessions_by_use ON sessions (last_record);
 
@@ -42,10 +43,13 @@ CREATE TABLE runs (
     digest       TEXT    NOT NULL,
     key          TEXT,
     outcome      TEXT,
+    accepted_ms  INTEGER NOT NULL DEFAULT 0,
+    resumed      INTEGER NOT NULL DEFAULT 0,
     UNIQUE (session, run)
 ) STRICT;
 CREATE UNIQUE INDEX runs_by_key ON runs (session, key) WHERE key IS NOT NULL;
 CREATE INDEX runs_open ON runs (id) WHERE outcome IS NULL;
+CREATE INDEX runs_to_forget ON runs (accepted_ms) WHERE key IS NOT NULL AND outcome IS NOT NULL;
 
 CREATE TABLE kv_scopes (
     id     INTEGER PRIMARY KEY,
@@ -70,7 +74,19 @@ CREATE TABLE probe (
 ) STRICT;
 ";
 
-/// Checks that the file is ours and of a format that we know, before anything is written to it; fills an empty one.
+/// What makes version 2 of version 1. A time beyond SQLite's integers, which nobody's clock shows, counts as the latest.
+const FROM_1: &str = "
+ALTER TABLE sessions ADD COLUMN quarantined TEXT;
+ALTER TABLE runs ADD COLUMN accepted_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN resumed INTEGER NOT NULL DEFAULT 0;
+UPDATE runs SET accepted_ms = ifnull(
+    (SELECT iif(at_ms < 0, 9223372036854775807, at_ms) FROM records
+     WHERE records.session = runs.session AND records.seq = runs.accepted_seq), 0);
+CREATE INDEX runs_to_forget ON runs (accepted_ms) WHERE key IS NOT NULL AND outcome IS NOT NULL;
+";
+
+/// Checks that the file is ours and of a format that we know, before anything is written to it; fills an empty one, and
+/// brings an older one to this version.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| OpenError::database(path, error);
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
@@ -85,6 +101,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Op
     };
     match (application, found) {
         (APPLICATION_ID, FORMAT) => Ok(()),
+        (APPLICATION_ID, 1) => upgrade(connection, FROM_1).map_err(failed),
         (APPLICATION_ID, newer) if newer > FORMAT => {
             Err(OpenError::Newer { path: path.to_owned(), found: newer, known: FORMAT })
         }
@@ -101,6 +118,14 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(TABLES)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()
+}
+
+/// All or nothing: whoever is stopped halfway finds the older version, and starts anew.
+fn upgrade(connection: &mut Connection, statements: &str) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(statements)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }

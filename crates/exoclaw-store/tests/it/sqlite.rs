@@ -2,6 +2,7 @@
 
 mod damage;
 mod failing;
+mod formats;
 mod full;
 mod kill;
 mod opening;

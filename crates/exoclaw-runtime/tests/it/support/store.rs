@@ -137,6 +137,14 @@ impl Store for TestStore {
         self.inner.find_key(session, key)
     }
 
+    fn forget_keys(&self, before_ms: u64, limit: u32) -> BoxFuture<'static, Result<u32, AppendError>> {
+        self.inner.forget_keys(before_ms, limit)
+    }
+
+    fn quarantine(&self, session: &SessionKey, reason: &str) -> BoxFuture<'static, Result<(), AppendError>> {
+        self.inner.quarantine(session, reason)
+    }
+
     fn kv_get(&self, scope: &KvScope, key: &str) -> BoxFuture<'static, Result<Option<Vec<u8>>, KvError>> {
         self.inner.kv_get(scope, key)
     }

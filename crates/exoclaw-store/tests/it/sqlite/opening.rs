@@ -30,7 +30,7 @@ async fn everything_is_there_after_reopening() {
     );
     assert_eq!(after, before);
     assert_eq!(store.kv_get(&scope("notes", "main"), "k").await.unwrap(), Some(vec![1]));
-    assert_eq!(store.append(&session("main"), 7, vec![accepted("c")]).await.unwrap().first, 7);
+    assert_eq!(store.append(&session("main"), 7, vec![accepted("c")]).await.unwrap().first, 9);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,10 +98,10 @@ fn the_files_are_closed_to_others() {
 fn a_newer_format_is_left_alone() {
     let home = Home::new();
     drop(home.open());
-    home.raw().pragma_update(None, "user_version", 2).unwrap();
+    home.raw().pragma_update(None, "user_version", 3).unwrap();
     let before = fs::read(home.path()).unwrap();
     let refused = home.try_open().unwrap_err();
-    assert!(matches!(refused, OpenError::Newer { found: 2, known: 1, .. }), "{refused:?}");
+    assert!(matches!(refused, OpenError::Newer { found: 3, known: 2, .. }), "{refused:?}");
     assert_eq!(fs::read(home.path()).unwrap(), before);
 }
 

@@ -16,6 +16,8 @@ enum Step {
     Tail { session: SessionKey, before: Option<u64>, page: Page },
     Set { agent: String, key: String, value: Vec<u8>, quota: u64 },
     Delete { agent: String, key: String },
+    Forget { before: u64, limit: u32 },
+    Quarantine { session: SessionKey, reason: String },
     Keys { agent: String, prefix: String, limit: u32 },
     Reopen,
 }
@@ -27,6 +29,7 @@ fn record() -> impl Strategy<Value = Record> {
         "[a-e]{1,2}".prop_map(|run| ended(&run, RunOutcome::Ok)),
         ("[a-e]", ".{0,8}").prop_map(|(run, text)| ended(&run, RunOutcome::Aborted { text })),
         "[a-e]{1,2}".prop_map(|run| Record::RunStarted { run_id: run.parse().unwrap() }),
+        "[a-e]{1,2}".prop_map(|run| Record::RunResumed { run_id: run.parse().unwrap() }),
     ]
 }
 
@@ -48,6 +51,9 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(agent, key, value, quota)| Step::Set { agent, key, value, quota }),
         1 => (agent(), key()).prop_map(|(agent, key)| Step::Delete { agent, key }),
         1 => (agent(), key(), 0..5_u32).prop_map(|(agent, prefix, limit)| Step::Keys { agent, prefix, limit }),
+        1 => (any::<i64>(), 0..3_u32)
+            .prop_map(|(before, limit)| Step::Forget { before: before.unsigned_abs(), limit }),
+        1 => (session(), "[rs]").prop_map(|(session, reason)| Step::Quarantine { session, reason }),
         1 => Just(Step::Reopen),
     ]
 }
@@ -64,6 +70,8 @@ async fn answer(store: &dyn Store, step: &Step) -> String {
         Step::Set { agent, key, value, quota } => {
             show(store.kv_set(&scope("p", agent), key, value.clone(), *quota).await)
         }
+        Step::Forget { before, limit } => show(store.forget_keys(*before, *limit).await),
+        Step::Quarantine { session, reason } => show(store.quarantine(session, reason).await),
         Step::Delete { agent, key } => show(store.kv_delete(&scope("p", agent), key).await),
         Step::Keys { agent, prefix, limit } => show(store.kv_keys(&scope("p", agent), prefix, *limit).await),
         Step::Reopen => String::new(),

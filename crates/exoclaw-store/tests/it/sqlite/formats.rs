@@ -1,0 +1,116 @@
+//! Stores that earlier versions wrote.
+
+use std::{os::unix::process::ExitStatusExt, process::Command};
+
+use exoclaw_store::{
+    RunOutcome, Store,
+    conformance::samples::{ALL, accepted, ended, keyed, one_of_each, scope, session},
+};
+
+use super::Home;
+
+/// A store of version 1: two sessions with ended and open runs, keys and a value.
+fn version_1() -> Home {
+    let home = Home::new();
+    home.raw().execute_batch(include_str!("../../fixtures/format-1.sql")).unwrap();
+    home
+}
+
+fn version(home: &Home) -> i32 {
+    home.raw().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+}
+
+fn schema(home: &Home) -> Vec<String> {
+    let connection = home.raw();
+    let mut statement = connection.prepare("SELECT name FROM sqlite_schema ORDER BY name").unwrap();
+    let mut names: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let mut columns = connection
+        .prepare(
+            "SELECT m.name || '.' || c.name || ' ' || c.type || c.\"notnull\"
+        FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY 1",
+        )
+        .unwrap();
+    names.extend(columns.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap));
+    names
+}
+
+#[tokio::test]
+async fn version_1_is_upgraded_with_all_that_it_holds() {
+    let home = version_1();
+    let store = home.open();
+    let (main, other) = (session("main"), session("other"));
+    let mut records = one_of_each("a");
+    // What version 1 did not know.
+    records.retain(|record| !matches!(record, exoclaw_store::Record::RunResumed { .. }));
+    let read: Vec<_> = store.read(&main, 0, ALL).await.unwrap().into_iter().map(|entry| entry.record).collect();
+    assert_eq!(read.len(), 10);
+    assert_eq!(read[..5], records[..5]);
+    assert_eq!(read[6], keyed("b", "k-b"));
+    assert_eq!(store.read(&other, 0, ALL).await.unwrap()[2].at_ms, u64::MAX);
+    let summary = store.session(&main).await.unwrap().unwrap();
+    assert_eq!((summary.last_seq, summary.messages, summary.quarantined), (10, 3, None));
+    let open: Vec<_> = store.open_runs().await.unwrap().into_iter().map(|run| (run.run_id, run.resumed)).collect();
+    assert_eq!(open, [("d".parse().unwrap(), 0), ("e".parse().unwrap(), 0)]);
+    assert_eq!(store.kv_get(&scope("notes", "main"), "list").await.unwrap(), Some(b"milk".to_vec()));
+
+    // The age of keys was found in the records.
+    assert_eq!(store.forget_keys(1_763_700_000_000, 10).await.unwrap(), 0);
+    assert_eq!(store.forget_keys(1_763_700_001_000, 10).await.unwrap(), 1);
+    assert!(store.find_key(&main, &"k-b".parse().unwrap()).await.unwrap().is_some());
+    assert_eq!(store.append(&other, 1, vec![ended("e", RunOutcome::Ok), accepted("f")]).await.unwrap().last, 5);
+    store.close().await;
+    assert_eq!(version(&home), 2);
+}
+
+#[test]
+fn an_upgraded_store_is_built_like_a_new_one() {
+    let (old, new) = (version_1(), Home::new());
+    drop((old.open(), new.open()));
+    assert_eq!(schema(&old), schema(&new));
+}
+
+/// Tells the child, which is this test binary too, what to open.
+const HOME: &str = "EXOCLAW_STORE_UPGRADE_TEST";
+
+#[test]
+fn child() {
+    #[expect(clippy::disallowed_methods, reason = "the way to tell a child of the test harness")]
+    let Ok(path) = std::env::var(HOME) else { return };
+    drop(exoclaw_store::SqliteStore::open(&exoclaw_store::SqliteConfig::new(path)).unwrap());
+}
+
+/// Killed at each of its writes in turn, the upgrade leaves version 1 or 2, and the next start goes on from there.
+#[test]
+fn an_upgrade_that_is_killed_is_made_up_for() {
+    let works = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).status();
+    if !works.is_ok_and(|status| status.success()) {
+        println!("skipped: strace does not work here");
+        return;
+    }
+    let mut found = [0; 2];
+    for number in 1.. {
+        let home = version_1();
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-o", "/dev/null", "-P"]).arg(home.path());
+        strace.arg("-P").arg(format!("{}-journal", home.path().display()));
+        strace.args(["-e", "trace=pwrite64,fdatasync,fsync,unlink", "-e"]);
+        strace.arg(format!("inject=pwrite64,fdatasync,fsync,unlink:signal=SIGKILL:when={number}"));
+        strace.arg(std::env::current_exe().unwrap()).args(["sqlite::formats::child", "--exact"]);
+        let status = strace.env(HOME, home.path()).output().unwrap().status;
+        let killed = status.signal() == Some(9) || status.code() == Some(128 + 9);
+        assert!(killed || status.success(), "{status}");
+        found[usize::try_from(version(&home) - 1).unwrap()] += 1;
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let store = home.open();
+            assert_eq!(store.read(&session("main"), 0, ALL).await.unwrap().len(), 10);
+            assert_eq!(store.open_runs().await.unwrap().len(), 2);
+            store.close().await;
+        });
+        assert_eq!(version(&home), 2);
+        if !killed {
+            break;
+        }
+    }
+    assert!(found[0] > 0 && found[1] > 0, "{found:?}");
+}
