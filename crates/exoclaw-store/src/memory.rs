@@ -171,7 +171,11 @@ impl Session {
                     run.outcome = Some(outcome);
                 }
             }
-            Record::RunStarted { .. } | Record::Step { .. } | Record::Intent { .. } | Record::ToolResult { .. } => {}
+            Record::RunStarted { .. }
+            | Record::RunSuspended { .. }
+            | Record::Step { .. }
+            | Record::Intent { .. }
+            | Record::ToolResult { .. } => {}
         }
     }
 

@@ -44,6 +44,11 @@ pub enum Record {
         /// The run.
         run_id: RunId,
     },
+    /// The process stops in good order while it is under way: taking it up again is no sign of trouble.
+    RunSuspended {
+        /// The run.
+        run_id: RunId,
+    },
     /// The model said something, whole.
     Step {
         /// The run.
@@ -104,6 +109,7 @@ impl Record {
             Self::Accepted { run_id, .. }
             | Self::RunStarted { run_id }
             | Self::RunResumed { run_id }
+            | Self::RunSuspended { run_id }
             | Self::Step { run_id, .. }
             | Self::Intent { run_id, .. }
             | Self::ToolResult { run_id, .. }

@@ -163,6 +163,7 @@ pub(crate) fn record_name(record: &Record) -> &'static str {
         Record::Step { .. } => "step",
         Record::Intent { .. } => "intent",
         Record::RunResumed { .. } => "resumed",
+        Record::RunSuspended { .. } => "suspended",
         Record::ToolResult { .. } => "result",
         Record::RunEnded { .. } => "ended",
         _ => "another",

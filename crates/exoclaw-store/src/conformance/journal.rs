@@ -163,7 +163,7 @@ pub async fn a_session_is_summed_up(store: &dyn Store) {
         session: main.clone(),
         created_ms: 7,
         updated_ms: 9,
-        last_seq: 9,
+        last_seq: 10,
         messages: 2,
         quarantined: None,
     };

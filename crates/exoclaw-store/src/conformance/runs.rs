@@ -67,7 +67,7 @@ pub async fn a_run_is_open_until_it_ends(store: &dyn Store) {
         accepted_seq,
         resumed: 0,
     };
-    let expected = vec![open(&two, "a", 1), open(&one, "c", 9), open(&two, "d", 2)];
+    let expected = vec![open(&two, "a", 1), open(&one, "c", 10), open(&two, "d", 2)];
     assert_eq!(store.open_runs().await.unwrap(), expected);
 
     // Only the run of that session ends.

@@ -54,6 +54,7 @@ pub fn one_of_each(run: &str) -> Vec<Record> {
             digest: "d".into(),
         },
         Record::RunStarted { run_id: run_id() },
+        Record::RunSuspended { run_id: run_id() },
         Record::RunResumed { run_id: run_id() },
         Record::Step {
             run_id: run_id(),

@@ -142,7 +142,11 @@ fn fold(
                 .prepare_cached("UPDATE runs SET outcome = ?3 WHERE session = ?1 AND run = ?2 AND outcome IS NULL")?
                 .execute(params![head.id, run_id.as_str(), outcome])?;
         }
-        Record::RunStarted { .. } | Record::Step { .. } | Record::Intent { .. } | Record::ToolResult { .. } => {}
+        Record::RunStarted { .. }
+        | Record::RunSuspended { .. }
+        | Record::Step { .. }
+        | Record::Intent { .. }
+        | Record::ToolResult { .. } => {}
     }
     Ok(Ok(()))
 }

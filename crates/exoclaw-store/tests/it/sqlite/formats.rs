@@ -41,7 +41,8 @@ async fn version_1_is_upgraded_with_all_that_it_holds() {
     let (main, other) = (session("main"), session("other"));
     let mut records = one_of_each("a");
     // What version 1 did not know.
-    records.retain(|record| !matches!(record, exoclaw_store::Record::RunResumed { .. }));
+    use exoclaw_store::Record::{RunResumed, RunSuspended};
+    records.retain(|record| !matches!(record, RunResumed { .. } | RunSuspended { .. }));
     let read: Vec<_> = store.read(&main, 0, ALL).await.unwrap().into_iter().map(|entry| entry.record).collect();
     assert_eq!(read.len(), 10);
     assert_eq!(read[..5], records[..5]);

@@ -30,7 +30,7 @@ async fn everything_is_there_after_reopening() {
     );
     assert_eq!(after, before);
     assert_eq!(store.kv_get(&scope("notes", "main"), "k").await.unwrap(), Some(vec![1]));
-    assert_eq!(store.append(&session("main"), 7, vec![accepted("c")]).await.unwrap().first, 9);
+    assert_eq!(store.append(&session("main"), 7, vec![accepted("c")]).await.unwrap().first, 10);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
