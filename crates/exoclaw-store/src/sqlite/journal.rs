@@ -1,17 +1,18 @@
-//! Records, and what is folded from them: sessions and runs.
+//! Records, and sessions and runs, which are folded from them.
 
 use std::str::FromStr;
 
 use exoclaw_protocol::{IdError, IdempotencyKey, RunId, SessionKey};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
+use super::fold::fold;
 use crate::{
     AppendError, Appended, Cause, Entry, KeyedRun, OpenRun, Page, ReadError, Record, RunOutcome, SessionSummary,
     encoded::{self, Encoded},
 };
 
 /// Numbers and times fit SQLite's signed integers; what a caller asks beyond them means "all".
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -53,7 +54,8 @@ pub(super) fn append(
         .prepare_cached("INSERT INTO records (session, seq, at_ms, crc32, json) VALUES (?1, ?2, ?3, ?4, ?5)")?;
     for Encoded { record, json } in records {
         head.last_seq += 1;
-        if let Err(refused) = fold(connection, &mut head, at_ms, record)? {
+        head.messages += u64::from(matches!(record, Record::Accepted { .. }));
+        if let Err(refused) = fold(connection, head.id, head.last_seq, at_ms, record)? {
             return Ok(Err(refused));
         }
         let crc = checksum(session.as_str(), head.last_seq, at_ms, json.as_bytes());
@@ -94,65 +96,6 @@ fn head(connection: &Connection, session: &SessionKey, at_ms: u64) -> rusqlite::
         )?
         .execute(params![session.as_str(), at_ms.cast_signed()])?;
     Ok(Ok(Head { id: connection.last_insert_rowid(), last_seq: 0, last_record: 0, messages: 0 }))
-}
-
-/// Keeps the runs in step with the journal.
-fn fold(
-    connection: &Connection,
-    head: &mut Head,
-    at_ms: u64,
-    record: &Record,
-) -> rusqlite::Result<Result<(), AppendError>> {
-    match record {
-        Record::Accepted { run_id, key, digest, .. } => {
-            if let Some(key) = key
-                && exists(connection, "SELECT 1 FROM runs WHERE session = ?1 AND key = ?2", head.id, key.as_str())?
-            {
-                return Ok(Err(AppendError::DuplicateKey(key.clone())));
-            }
-            if exists(connection, "SELECT 1 FROM runs WHERE session = ?1 AND run = ?2", head.id, run_id.as_str())? {
-                return Ok(Err(AppendError::DuplicateRun(run_id.clone())));
-            }
-            head.messages += 1;
-            connection
-                .prepare_cached(
-                    "INSERT INTO runs (session, run, accepted_seq, accepted_ms, digest, key)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                )?
-                .execute(params![
-                    head.id,
-                    run_id.as_str(),
-                    signed(head.last_seq),
-                    signed(at_ms),
-                    digest,
-                    key.as_ref().map(IdempotencyKey::as_str)
-                ])?;
-        }
-        Record::RunResumed { run_id } => {
-            connection
-                .prepare_cached(
-                    "UPDATE runs SET resumed = resumed + 1 WHERE session = ?1 AND run = ?2 AND outcome IS NULL",
-                )?
-                .execute(params![head.id, run_id.as_str()])?;
-        }
-        Record::RunEnded { run_id, outcome } => {
-            let outcome = serde_json::to_string(outcome)
-                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-            connection
-                .prepare_cached("UPDATE runs SET outcome = ?3 WHERE session = ?1 AND run = ?2 AND outcome IS NULL")?
-                .execute(params![head.id, run_id.as_str(), outcome])?;
-        }
-        Record::RunStarted { .. }
-        | Record::RunSuspended { .. }
-        | Record::Step { .. }
-        | Record::Intent { .. }
-        | Record::ToolResult { .. } => {}
-    }
-    Ok(Ok(()))
-}
-
-fn exists(connection: &Connection, query: &str, session: i64, text: &str) -> rusqlite::Result<bool> {
-    connection.prepare_cached(query)?.exists(params![session, text])
 }
 
 pub(super) fn read(

@@ -35,22 +35,6 @@ CREATE TABLE records (
     UNIQUE (session, seq)
 ) STRICT;
 
-CREATE TABLE runs (
-    id           INTEGER PRIMARY KEY,
-    session      INTEGER NOT NULL REFERENCES sessions (id),
-    run          TEXT    NOT NULL,
-    accepted_seq INTEGER NOT NULL,
-    digest       TEXT    NOT NULL,
-    key          TEXT,
-    outcome      TEXT,
-    accepted_ms  INTEGER NOT NULL DEFAULT 0,
-    resumed      INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (session, run)
-) STRICT;
-CREATE UNIQUE INDEX runs_by_key ON runs (session, key) WHERE key IS NOT NULL;
-CREATE INDEX runs_open ON runs (id) WHERE outcome IS NULL;
-CREATE INDEX runs_to_forget ON runs (accepted_ms) WHERE key IS NOT NULL AND outcome IS NOT NULL;
-
 CREATE TABLE kv_scopes (
     id     INTEGER PRIMARY KEY,
     plugin TEXT    NOT NULL,
@@ -74,16 +58,40 @@ CREATE TABLE probe (
 ) STRICT;
 ";
 
-/// What makes version 2 of version 1. A time beyond SQLite's integers, which nobody's clock shows, counts as the latest.
-const FROM_1: &str = "
-ALTER TABLE sessions ADD COLUMN quarantined TEXT;
-ALTER TABLE runs ADD COLUMN accepted_ms INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE runs ADD COLUMN resumed INTEGER NOT NULL DEFAULT 0;
-UPDATE runs SET accepted_ms = ifnull(
-    (SELECT iif(at_ms < 0, 9223372036854775807, at_ms) FROM records
-     WHERE records.session = runs.session AND records.seq = runs.accepted_seq), 0);
+/// Columns of `runs`. A run's id comes first in its index, for new ones are greater than old ones.
+const RUNS: &str = "(
+    id           INTEGER PRIMARY KEY,
+    session      INTEGER NOT NULL REFERENCES sessions (id),
+    run          TEXT    NOT NULL,
+    accepted_seq INTEGER NOT NULL,
+    digest       TEXT    NOT NULL,
+    key          TEXT,
+    outcome      TEXT,
+    accepted_ms  INTEGER NOT NULL,
+    resumed      INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (run, session)
+) STRICT";
+
+const RUN_INDEXES: &str = "
+CREATE UNIQUE INDEX runs_by_key ON runs (session, key) WHERE key IS NOT NULL;
+CREATE INDEX runs_open ON runs (id) WHERE outcome IS NULL;
 CREATE INDEX runs_to_forget ON runs (accepted_ms) WHERE key IS NOT NULL AND outcome IS NOT NULL;
 ";
+
+/// What makes version 2 of version 1, but for the new table of runs: here before it is made, there after it. A time beyond
+/// SQLite's integers, which nobody's clock shows, counts as the latest.
+const FROM_1: [&str; 2] = [
+    "ALTER TABLE sessions ADD COLUMN quarantined TEXT;
+     ALTER TABLE runs RENAME TO old_runs;
+     DROP INDEX runs_by_key;
+     DROP INDEX runs_open;",
+    "INSERT INTO runs (id, session, run, accepted_seq, digest, key, outcome, accepted_ms)
+     SELECT id, session, run, accepted_seq, digest, key, outcome, ifnull(
+         (SELECT iif(at_ms < 0, 9223372036854775807, at_ms) FROM records
+          WHERE records.session = old_runs.session AND records.seq = old_runs.accepted_seq), 0)
+     FROM old_runs;
+     DROP TABLE old_runs;",
+];
 
 /// Checks that the file is ours and of a format that we know, before anything is written to it; fills an empty one, and
 /// brings an older one to this version.
@@ -101,7 +109,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Op
     };
     match (application, found) {
         (APPLICATION_ID, FORMAT) => Ok(()),
-        (APPLICATION_ID, 1) => upgrade(connection, FROM_1).map_err(failed),
+        (APPLICATION_ID, 1) => upgrade(connection).map_err(failed),
         (APPLICATION_ID, newer) if newer > FORMAT => {
             Err(OpenError::Newer { path: path.to_owned(), found: newer, known: FORMAT })
         }
@@ -117,15 +125,23 @@ fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
 fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(TABLES)?;
+    create_runs(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }
 
 /// All or nothing: whoever is stopped halfway finds the older version, and starts anew.
-fn upgrade(connection: &mut Connection, statements: &str) -> rusqlite::Result<()> {
+fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(statements)?;
+    let [before, after] = FROM_1;
+    transaction.execute_batch(before)?;
+    create_runs(&transaction)?;
+    transaction.execute_batch(after)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
+}
+
+fn create_runs(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!("CREATE TABLE runs {RUNS}; {RUN_INDEXES}"))
 }

@@ -3,16 +3,19 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     time::Duration,
 };
 
 use futures::channel::oneshot;
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, hooks::Wal};
 
-use super::health::{Health, Refusal};
+use super::{
+    LOCK_PATIENCE,
+    health::{Health, Refusal},
+};
 
 /// Changes that may wait for the writer. A full queue refuses the next one as busy: it can be sent again, whereas a longer
 /// queue would only hide that the disk is too slow.
@@ -33,14 +36,16 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// Room that must be found before a full disk counts as usable again.
 const PROBE_BYTES: u32 = 64 * 1024;
 
-/// Transactions between two checkpoints, which copy the write-ahead log into the database: some 4 MiB of log.
-const CHECKPOINT_TRANSACTIONS: u32 = 256;
-
-/// Bytes of changes between two checkpoints, where the transactions are large.
-const CHECKPOINT_BYTES: usize = 4 * 1024 * 1024;
+/// Pages of write-ahead log after which a checkpoint copies them into the database: 16 MiB. The longer the log, the more often
+/// a page that changes again and again is written once.
+const CHECKPOINT_PAGES: u32 = 4096;
 
 /// Pages of log beyond which a checkpoint waits for readers instead of passing them by: bounds the log under steady reading.
-const LOG_PAGES: i64 = 8192;
+const LOG_PAGES: u32 = 16 * 1024;
+
+/// How long such a checkpoint waits, and writes with it. A backup reads for longer: then the log grows until it is done, and
+/// the next attempt comes after as many pages again.
+const READER_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Something to be written, with whoever waits for it.
 trait Change: Send {
@@ -111,16 +116,25 @@ pub(super) struct Writer {
     receiver: Receiver<Queued>,
     waiting: Arc<AtomicUsize>,
     health: Arc<Health>,
-    transactions: u32,
-    bytes: usize,
+    /// Pages in the log after the last commit; written by SQLite's hook.
+    log_pages: Arc<AtomicU32>,
+    /// Pages in the log at which the next checkpoint is due.
+    checkpoint_at: u32,
 }
 
-pub(super) fn channel(connection: Connection, health: &Arc<Health>) -> (Queue, Writer) {
+pub(super) fn channel(mut connection: Connection, health: &Arc<Health>) -> rusqlite::Result<(Queue, Writer)> {
+    let log_pages = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&log_pages);
+    connection.wal_hook(Some(move |_: &mut Wal, pages| {
+        counted.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+        Ok(())
+    }))?;
     let (sender, receiver) = sync_channel(QUEUE_CHANGES);
     let waiting = Arc::new(AtomicUsize::new(0));
     let queue = Queue { sender: Mutex::new(Some(sender)), waiting: Arc::clone(&waiting), health: Arc::clone(health) };
-    let writer = Writer { connection, receiver, waiting, health: Arc::clone(health), transactions: 0, bytes: 0 };
-    (queue, writer)
+    let checkpoint_at = CHECKPOINT_PAGES;
+    let writer = Writer { connection, receiver, waiting, health: Arc::clone(health), log_pages, checkpoint_at };
+    Ok((queue, writer))
 }
 
 impl Queue {
@@ -194,7 +208,7 @@ impl Writer {
                 change.answer(&committed);
             }
             if committed.is_ok() {
-                self.checkpoint_if_due(bytes);
+                self.checkpoint_if_due();
             }
         }
         self.tidy();
@@ -236,14 +250,17 @@ impl Writer {
     }
 
     /// Done here rather than by SQLite within a commit: nobody waits for it, and a failed sync is not overlooked.
-    fn checkpoint_if_due(&mut self, bytes: usize) {
-        self.transactions += 1;
-        self.bytes += bytes;
-        if self.transactions < CHECKPOINT_TRANSACTIONS && self.bytes < CHECKPOINT_BYTES {
+    fn checkpoint_if_due(&mut self) {
+        let pages = self.log_pages.load(Ordering::Relaxed);
+        if pages < self.checkpoint_at {
+            // The log has started over.
+            if pages < CHECKPOINT_PAGES {
+                self.checkpoint_at = CHECKPOINT_PAGES;
+            }
             return;
         }
-        (self.transactions, self.bytes) = (0, 0);
-        if let Err(error) = checkpoint(&self.connection) {
+        self.checkpoint_at = pages.saturating_add(CHECKPOINT_PAGES);
+        if let Err(error) = checkpoint(&self.connection, pages) {
             drop(self.health.conclude(error));
         }
     }
@@ -258,7 +275,20 @@ impl Writer {
     }
 }
 
+/// First without savepoints, which cost as much as a small append. Where a change is refused, all is undone and done again
+/// with them, so that what the refused one began to write goes and its neighbours stay.
 fn write_all(connection: &mut Connection, batch: &mut [Box<dyn Change>]) -> rusqlite::Result<()> {
+    let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
+    for change in batch.iter_mut() {
+        if !change.apply(&transaction)? {
+            transaction.rollback()?;
+            return write_each(connection, batch);
+        }
+    }
+    transaction.commit()
+}
+
+fn write_each(connection: &mut Connection, batch: &mut [Box<dyn Change>]) -> rusqlite::Result<()> {
     let mut transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
     for change in batch {
         let savepoint = transaction.savepoint()?;
@@ -271,12 +301,14 @@ fn write_all(connection: &mut Connection, batch: &mut [Box<dyn Change>]) -> rusq
     transaction.commit()
 }
 
-fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
-    let pages: i64 = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get("log"))?;
-    if pages > LOG_PAGES {
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+fn checkpoint(connection: &Connection, pages: u32) -> rusqlite::Result<()> {
+    if pages < LOG_PAGES {
+        return connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     }
-    Ok(())
+    connection.busy_timeout(READER_PATIENCE)?;
+    let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    connection.busy_timeout(LOCK_PATIENCE)?;
+    done
 }
 
 /// Writes and removes something large enough, each durably.

@@ -1,0 +1,71 @@
+//! What is folded from records into the table of runs.
+
+use exoclaw_protocol::IdempotencyKey;
+use rusqlite::{Connection, ErrorCode, params};
+
+use super::journal::signed;
+use crate::{AppendError, Record};
+
+/// Keeps the table `runs` in step with the journal. Says whether the record did there what it says: one that ends or
+/// resumes a run which is not open does nothing.
+pub(super) fn fold(
+    connection: &Connection,
+    session: i64,
+    seq: u64,
+    at_ms: u64,
+    record: &Record,
+) -> rusqlite::Result<Result<bool, AppendError>> {
+    let changed = match record {
+        Record::Accepted { run_id, key, digest, .. } => {
+            let inserted = connection
+                .prepare_cached(
+                    "INSERT INTO runs (session, run, accepted_seq, accepted_ms, digest, key)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )?
+                .execute(params![
+                    session,
+                    run_id.as_str(),
+                    signed(seq),
+                    signed(at_ms),
+                    digest,
+                    key.as_ref().map(IdempotencyKey::as_str)
+                ]);
+            match inserted {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                    // Only looked up where it happened: most messages are new.
+                    return match key {
+                        Some(key) if is_taken(connection, session, key)? => {
+                            Ok(Err(AppendError::DuplicateKey(key.clone())))
+                        }
+                        _ => Ok(Err(AppendError::DuplicateRun(run_id.clone()))),
+                    };
+                }
+                inserted => inserted?,
+            }
+        }
+        Record::RunResumed { run_id } => connection
+            .prepare_cached(
+                "UPDATE runs SET resumed = resumed + 1 WHERE session = ?1 AND run = ?2 AND outcome IS NULL",
+            )?
+            .execute(params![session, run_id.as_str()])?,
+        Record::RunEnded { run_id, outcome } => {
+            let outcome = serde_json::to_string(outcome)
+                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            connection
+                .prepare_cached("UPDATE runs SET outcome = ?3 WHERE session = ?1 AND run = ?2 AND outcome IS NULL")?
+                .execute(params![session, run_id.as_str(), outcome])?
+        }
+        Record::RunStarted { .. }
+        | Record::RunSuspended { .. }
+        | Record::Step { .. }
+        | Record::Intent { .. }
+        | Record::ToolResult { .. } => return Ok(Ok(true)),
+    };
+    Ok(Ok(changed > 0))
+}
+
+fn is_taken(connection: &Connection, session: i64, key: &IdempotencyKey) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM runs WHERE session = ?1 AND key = ?2")?
+        .exists(params![session, key.as_str()])
+}
