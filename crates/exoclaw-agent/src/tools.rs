@@ -123,8 +123,6 @@ pub enum TurnRecord {
         call: ToolCall,
         /// What came back.
         returned: ToolReturn,
-        /// It was not returned: the tool, asked later, said what had become of the call.
-        reconciled: bool,
     },
 }
 

@@ -1,10 +1,14 @@
 //! Writes what happens in a run to the store.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use exoclaw_agent::{ModelStep, RecordError, Recorder, ToolReturn, TurnRecord};
-use exoclaw_protocol::{CallId, ErrorCode, Message, RpcError, RunId, SessionKey};
-use exoclaw_store::{AppendError, Appended, ReadError, Record, Store};
+use exoclaw_protocol::{CallId, ErrorCode, Message, Metering, RpcError, RunId, SessionKey, ToolOutput};
+use exoclaw_store::{AppendError, Appended, ReadError, Record, RunOutcome, Store};
 use futures::{FutureExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
 
@@ -16,25 +20,65 @@ const BUSY_ATTEMPTS: u32 = 100;
 /// Time between two offers.
 const BUSY_WAIT: Duration = Duration::from_millis(20);
 
-/// The journal of one run.
+/// The journal of one run. Clones are handles of one journal.
 #[derive(Debug, Clone)]
 pub(crate) struct Journal {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) session: SessionKey,
-    pub(crate) run_id: RunId,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    session: SessionKey,
+    run_id: RunId,
+    /// Calls with an intent whose result is not on its way to the disk, with their tools; as many as a step has calls.
+    begun: Arc<Mutex<BTreeMap<CallPlace, String>>>,
+}
+
+/// A call within a run.
+type CallPlace = (u32, CallId);
+
+/// A call whose end nobody will hear of.
+#[derive(Debug)]
+pub(crate) struct CutOff {
+    pub(crate) call_id: CallId,
+    /// As the model names it.
+    pub(crate) tool: String,
+    pub(crate) output: ToolOutput,
 }
 
 impl Journal {
-    /// Appends one record; a store that is busy is asked again.
-    pub(crate) async fn append(&self, record: Record) -> Result<Appended, AppendError> {
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, session: SessionKey, run_id: RunId) -> Self {
+        Self { store, clock, session, run_id, begun: Arc::default() }
+    }
+
+    pub(crate) fn run_id(&self) -> &RunId {
+        &self.run_id
+    }
+
+    /// Appends records; a store that is busy is asked again.
+    pub(crate) async fn append(&self, records: Vec<Record>) -> Result<Appended, AppendError> {
         for _ in 1..BUSY_ATTEMPTS {
-            match self.store.append(&self.session, self.clock.now_ms(), vec![record.clone()]).await {
+            match self.store.append(&self.session, self.clock.now_ms(), records.clone()).await {
                 Err(AppendError::Busy) => tokio::time::sleep(BUSY_WAIT).await,
                 done => return done,
             }
         }
-        self.store.append(&self.session, self.clock.now_ms(), vec![record]).await
+        self.store.append(&self.session, self.clock.now_ms(), records).await
+    }
+
+    /// A call may have been begun, and has no result yet.
+    pub(crate) fn begin(&self, step: u32, call_id: CallId, tool: String) {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert((step, call_id), tool);
+    }
+
+    /// Writes the end of the run, and before it, that of calls which were begun it is not known what they did.
+    pub(crate) async fn end(&self, outcome: RunOutcome) -> Result<Vec<CutOff>, AppendError> {
+        let begun = std::mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
+        let (mut records, mut cut_off) = (Vec::new(), Vec::new());
+        for ((step, call_id), tool) in begun {
+            let (run_id, output) = (self.run_id.clone(), ToolOutput::outcome_unknown());
+            cut_off.push(CutOff { call_id: call_id.clone(), tool, output: output.clone() });
+            records.push(Record::ToolResult { run_id, step, call_id, output, metering: Metering::default() });
+        }
+        records.push(Record::RunEnded { run_id: self.run_id.clone(), outcome });
+        self.append(records).await.map(|_| cut_off)
     }
 
     fn record_of(&self, record: TurnRecord) -> Record {
@@ -48,7 +92,7 @@ impl Journal {
                 let digest = hex::encode(Sha256::digest(call.input.to_string()));
                 Record::Intent { run_id, step, call_id: call.id, tool: call.name, digest, effect, key }
             }
-            TurnRecord::Result { step, call, returned: ToolReturn { output, metering }, .. } => {
+            TurnRecord::Result { step, call, returned: ToolReturn { output, metering } } => {
                 Record::ToolResult { run_id, step, call_id: call.id, output, metering }
             }
         }
@@ -57,9 +101,18 @@ impl Journal {
 
 impl Recorder for Journal {
     fn record(&self, record: TurnRecord) -> BoxFuture<'_, Result<(), RecordError>> {
+        // Noted before it is durable, and forgotten before its result is: a turn that is dropped in between leaves a call
+        // marked unknown rather than none, and never two results of one call.
+        match &record {
+            TurnRecord::Intent { step, call, .. } => self.begin(*step, call.id.clone(), call.name.clone()),
+            TurnRecord::Result { step, call, .. } => {
+                self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&(*step, call.id.clone()));
+            }
+            TurnRecord::Step { .. } => {}
+        }
         let record = self.record_of(record);
         async move {
-            let appended = self.append(record).await;
+            let appended = self.append(vec![record]).await;
             appended.map(drop).map_err(|error| RecordError(Box::new(error)))
         }
         .boxed()
@@ -82,6 +135,10 @@ pub(crate) fn append_refusal(error: &AppendError) -> RpcError {
         AppendError::Busy => RpcError::new(ErrorCode::Busy, "the disk is busy: send again in a moment"),
         AppendError::Closed => crate::session::shutting_down(),
         AppendError::ReadOnly { reason } => read_only(reason),
+        AppendError::Quarantined { .. } => {
+            let text = format!("{error}: go on in another session; `exoclawd store check` says more");
+            RpcError::new(ErrorCode::Internal, text)
+        }
         AppendError::TooLarge { bytes, max } => {
             let text = format!("{bytes} bytes are more than can be saved at once ({max}): send less");
             RpcError::new(ErrorCode::TooLarge, text)

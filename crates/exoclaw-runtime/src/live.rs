@@ -20,6 +20,8 @@ pub(crate) struct LiveRun {
     pub(crate) run_id: RunId,
     /// Number of the record of its message.
     pub(crate) accepted: u64,
+    /// An earlier process accepted it, and may have begun it.
+    pub(crate) recovered: bool,
     pub(crate) abort: CancellationToken,
     aborted: watch::Sender<bool>,
     finished: bool,
@@ -29,9 +31,9 @@ pub(crate) struct LiveRun {
 
 impl LiveRun {
     fn new(lease: Lease, queued: Queued) -> Self {
-        let Queued { run_id, accepted, place, .. } = queued;
+        let Queued { run_id, accepted, recovered, place, .. } = queued;
         let (abort, aborted) = (CancellationToken::new(), watch::Sender::new(false));
-        Self { run_id, accepted, abort, aborted, finished: false, place: Some(place), lease }
+        Self { run_id, accepted, recovered, abort, aborted, finished: false, place: Some(place), lease }
     }
 
     /// The next run of the session becomes its current one. Without a next one, nobody works on the queue any more.
@@ -76,6 +78,11 @@ impl LiveRun {
         self.lease.session()
     }
 
+    /// Keeps the session in memory for somebody else.
+    pub(crate) fn lease(&self) -> Lease {
+        self.lease.clone()
+    }
+
     /// What the model has said in its present step.
     pub(crate) fn text(&self) -> String {
         let state = self.session().lock();
@@ -105,6 +112,11 @@ impl LiveRun {
     /// Publishes the terminal event; the session's next run may start.
     pub(crate) fn finish(mut self, event: Event) {
         self.publish_last(event);
+    }
+
+    /// Leaves the run to the next process: its session hears of no end.
+    pub(crate) fn suspend(mut self) {
+        self.finished = true;
     }
 
     fn publish_last(&mut self, event: Event) {

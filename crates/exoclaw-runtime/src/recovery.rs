@@ -2,63 +2,99 @@
 
 use std::sync::Arc;
 
-use exoclaw_protocol::ErrorCode;
-use exoclaw_store::{OpenRun, Page, ReadError, Record, RunOutcome, Store};
+use exoclaw_agent::{ModelStep, RecordedStep, ToolReturn};
+use exoclaw_protocol::{RunId, SessionKey};
+use exoclaw_store::{Entry, Page, ReadError, Record, Store};
 
-use crate::{
-    journal::{Chain, Journal},
-    runtime::Inner,
-    session::Queued,
-};
+use crate::{journal::Journal, runtime::Inner, session::Queued};
 
-/// Entries that are read at once in search of a run's start.
+/// Times that a run is taken up again without getting on before it is ended: it may be what brings the daemon down.
+pub(crate) const RECOVERIES: u32 = 3;
+
+/// Entries that are read at once.
 const PAGE: Page = Page { entries: 256, bytes: 1024 * 1024 };
 
-/// Runs that had not started wait for their turn again. Those that had are ended as interrupted, and no tool of theirs
-/// is called a second time. What can't be read or written is logged and harms no other session.
+/// Every open run waits for its turn again. How far it had come is read when its turn comes: what can't be read harms no
+/// other run.
 pub(crate) async fn recover(inner: &Arc<Inner>) -> Result<(), ReadError> {
     for open in inner.store.open_runs().await? {
-        match has_started(&*inner.store, &open).await {
-            Ok(false) => requeue(inner, &open),
-            Ok(true) => interrupt(inner, &open).await,
-            Err(error) => {
-                tracing::error!(session = %open.session, run = %open.run_id, error = %Chain(&error), "open run can't be read");
-                interrupt(inner, &open).await;
-            }
-        }
+        tracing::info!(session = %open.session, run = %open.run_id, resumed = open.resumed, "run waits again");
+        let lease = inner.sessions.lease(&open.session);
+        let (accepted, place) = (open.accepted_seq, inner.load.take_anyway());
+        let queued = Queued { run_id: open.run_id, accepted, start: 0, recovered: true, place };
+        lease.session().lock().queue.push_back(queued);
+        inner.work(&lease);
     }
     Ok(())
 }
 
-async fn has_started(store: &dyn Store, open: &OpenRun) -> Result<bool, ReadError> {
-    let mut after = open.accepted_seq;
-    loop {
-        let entries = store.read(&open.session, after, PAGE).await?;
-        let Some(last) = entries.last() else { return Ok(false) };
-        after = last.seq;
-        let is_start = |record: &Record| matches!(record, Record::RunStarted { run_id } if *run_id == open.run_id);
-        if entries.iter().any(|entry| is_start(&entry.record)) {
-            return Ok(true);
+/// How far a run had come.
+#[derive(Debug, Default)]
+pub(crate) struct Begun {
+    /// Number of the record of its start, if it had started.
+    pub(crate) started: Option<u64>,
+    pub(crate) steps: Vec<RecordedStep>,
+    /// Times that it was taken up, since it last got on, by a process that then died.
+    pub(crate) failures: u32,
+    /// Tools of its intents, as the model names them: step, call, tool.
+    intents: Vec<(u32, exoclaw_protocol::CallId, String)>,
+}
+
+impl Begun {
+    /// Reads the records of a run. `accepted` is the number of that of its message.
+    pub(crate) async fn read(
+        store: &dyn Store,
+        session: &SessionKey,
+        run_id: &RunId,
+        accepted: u64,
+    ) -> Result<Self, ReadError> {
+        let (mut begun, mut after) = (Self::default(), accepted);
+        loop {
+            let entries = store.read(session, after, PAGE).await?;
+            let Some(last) = entries.last() else { return Ok(begun) };
+            after = last.seq;
+            for entry in entries {
+                if entry.record.run_id() == run_id {
+                    begun.add(entry);
+                }
+            }
         }
     }
-}
 
-fn requeue(inner: &Arc<Inner>, open: &OpenRun) {
-    tracing::info!(session = %open.session, run = %open.run_id, "run waits again");
-    let lease = inner.sessions.lease(&open.session);
-    let place = inner.load.take_anyway();
-    let queued = Queued { run_id: open.run_id.clone(), accepted: open.accepted_seq, start: 0, place };
-    lease.session().lock().queue.push_back(queued);
-    inner.work(&lease);
-}
+    fn add(&mut self, Entry { seq, record, .. }: Entry) {
+        match record {
+            Record::RunStarted { .. } => {
+                self.started.get_or_insert(seq);
+            }
+            Record::RunResumed { .. } => self.failures += 1,
+            Record::RunSuspended { .. } => self.failures = self.failures.saturating_sub(1),
+            Record::Step { content, stop_reason, usage, .. } => {
+                self.failures = 0;
+                self.steps.push(RecordedStep::new(ModelStep { content, stop_reason, usage }));
+            }
+            Record::Intent { step, call_id, tool, effect, .. } => {
+                if let Some(recorded) = self.steps.get_mut(step as usize) {
+                    recorded.intents.insert(call_id.clone(), effect);
+                    self.intents.push((step, call_id, tool));
+                }
+            }
+            Record::ToolResult { step, call_id, output, metering, .. } => {
+                self.failures = 0;
+                if let Some(recorded) = self.steps.get_mut(step as usize) {
+                    recorded.results.entry(call_id).or_insert(ToolReturn { output, metering });
+                }
+            }
+            _ => {}
+        }
+    }
 
-async fn interrupt(inner: &Arc<Inner>, open: &OpenRun) {
-    tracing::info!(session = %open.session, run = %open.run_id, "run was interrupted");
-    let (store, clock) = (inner.store.clone(), inner.clock.clone());
-    let journal = Journal { store, clock, session: open.session.clone(), run_id: open.run_id.clone() };
-    let message = "the daemon stopped while the run was under way: send again".to_owned();
-    let outcome = RunOutcome::Failed { code: ErrorCode::Interrupted, message, text: String::new() };
-    if let Err(error) = journal.append(Record::RunEnded { run_id: open.run_id.clone(), outcome }).await {
-        tracing::error!(session = %open.session, run = %open.run_id, error = %Chain(&error), "interrupted run can't be ended");
+    /// Tells a journal of the calls that have no result.
+    pub(crate) fn tell(&mut self, journal: &Journal) {
+        for (step, call_id, tool) in std::mem::take(&mut self.intents) {
+            let recorded = self.steps.get(step as usize);
+            if recorded.is_some_and(|recorded| !recorded.results.contains_key(&call_id)) {
+                journal.begin(step, call_id, tool);
+            }
+        }
     }
 }

@@ -2,20 +2,23 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use exoclaw_agent::{Turn, TurnEnd, TurnError, TurnEvent};
-use exoclaw_protocol::{ErrorCode, Event, RpcError};
-use exoclaw_store::{AppendError, Record, RunOutcome};
+use exoclaw_agent::{TurnEnd, TurnEvent};
+use exoclaw_protocol::{ErrorCode, Event, Metering, RpcError};
+use exoclaw_store::{Record, RunOutcome};
 use futures::FutureExt;
 use tokio::sync::mpsc;
 
 use crate::{
-    history,
-    journal::{Chain, Journal, append_refusal, read_refusal},
+    journal::{Chain, CutOff, Journal, append_refusal},
     live::LiveRun,
+    recovery::Begun,
     runtime::Inner,
     tasks::panic_text,
-    tools::RunTools,
 };
+
+mod turn;
+
+use turn::turn;
 
 /// Events between the turn and the hub. When full the turn waits: publishing is quick and waits for no reader.
 const TURN_EVENTS: usize = 64;
@@ -25,6 +28,8 @@ enum Ending {
     Finished(TurnEnd),
     Aborted,
     Failed(RpcError),
+    /// The daemon stops: the next process goes on with it.
+    Suspended,
 }
 
 impl Ending {
@@ -33,32 +38,43 @@ impl Ending {
     }
 }
 
-/// Runs to the end, whatever happens: exactly one terminal event, and none before the end is durable.
+/// Runs to the end, whatever happens: exactly one terminal event, and none before the end is durable. A run that is
+/// suspended has its end in a later process.
 pub(crate) async fn run(inner: &Arc<Inner>, live: LiveRun) {
-    let ending = drive(inner, &live).await;
-    end(inner, live, ending).await;
+    let journal = journal(inner, &live);
+    let ending = drive(inner, &live, &journal).await;
+    end(live, &journal, ending).await;
 }
 
-/// Ends a run that has not started.
+/// Ends a run whose turn has not come in this process.
 pub(crate) async fn abort(inner: &Arc<Inner>, live: LiveRun) {
-    end(inner, live, Ending::Aborted).await;
+    let journal = journal(inner, &live);
+    if live.recovered {
+        match Begun::read(&*inner.store, live.session().key(), &live.run_id, live.accepted).await {
+            Ok(mut begun) => begun.tell(&journal),
+            Err(error) => {
+                tracing::warn!(run = %live.run_id, error = %Chain(&error), "what a run had done can't be read")
+            }
+        }
+    }
+    end(live, &journal, Ending::Aborted).await;
 }
 
-async fn drive(inner: &Arc<Inner>, live: &LiveRun) -> Ending {
+async fn drive(inner: &Arc<Inner>, live: &LiveRun, journal: &Journal) -> Ending {
     let (events, mut heard) = mpsc::channel(TURN_EVENTS);
     let publish = async {
         while let Some(event) = heard.recv().await {
             live.tell(event);
         }
     };
-    let turn = turn(inner.clone(), journal(inner, live), live.accepted, events).boxed();
+    let turn = turn(inner.clone(), live.lease(), journal.clone(), (live.accepted, live.recovered), events).boxed();
     let work = async { futures::join!(turn, publish).0 };
     let work = Box::pin(AssertUnwindSafe(work).catch_unwind());
     // Every branch is dropped whole when another wins, and nothing is awaited in an arm.
     tokio::select! {
         biased;
         () = live.abort.cancelled() => Ending::Aborted,
-        () = inner.interrupt.cancelled() => Ending::failed(ErrorCode::Interrupted, "the daemon stopped: send again"),
+        () = inner.interrupt.cancelled() => Ending::Suspended,
         done = work => match done {
             Ok(Ok(end)) => Ending::Finished(end),
             Ok(Err(error)) => Ending::Failed(error),
@@ -70,49 +86,11 @@ async fn drive(inner: &Arc<Inner>, live: &LiveRun) -> Ending {
     }
 }
 
-/// Owns what it needs, so that it borrows nothing from the one who stops it.
-async fn turn(
-    inner: Arc<Inner>,
-    journal: Journal,
-    accepted: u64,
-    events: mpsc::Sender<TurnEvent>,
-) -> Result<TurnEnd, RpcError> {
-    let Journal { session, run_id, .. } = journal.clone();
-    let agent = inner.agent(session.agent()).ok_or_else(|| {
-        let text = format!("the config names no agent {:?} any more: add it, or use another session", session.agent());
-        RpcError::new(ErrorCode::UnknownAgent, text)
-    })?;
-    let started = journal.append(Record::RunStarted { run_id: run_id.clone() }).await;
-    started.map_err(|error| append_refusal(&error))?;
-    let messages = history::newest(&*inner.store, &session, &run_id, accepted, inner.context).await;
-    let messages = messages.map_err(|error| read_refusal(&error))?;
-
-    let mut turn = Turn::new(agent.config.provider.clone(), agent.config.model.clone());
-    turn.system = agent.config.system_prompt.clone();
-    turn.max_tokens = agent.config.max_tokens;
-    turn.tools = Arc::new(RunTools::new(agent.tools.clone(), inner.store.clone(), &session, run_id));
-    turn.recorder = Arc::new(journal);
-    turn.limits = inner.turn_limits.clone();
-    turn.run(messages, events).await.map_err(|error| refusal(&error))
-}
-
-fn refusal(error: &TurnError) -> RpcError {
-    if let TurnError::Record(record) = error
-        && let Some(append) = record.0.downcast_ref::<AppendError>()
-    {
-        return append_refusal(append);
-    }
-    tracing::warn!(error = %Chain(error), "run failed");
-    let retry_after = error.retry_after().and_then(|after| u64::try_from(after.as_millis()).ok());
-    RpcError { retry_after_ms: retry_after, ..RpcError::new(error.code(), error.to_string()) }
-}
-
 fn journal(inner: &Arc<Inner>, live: &LiveRun) -> Journal {
-    let (store, clock) = (inner.store.clone(), inner.clock.clone());
-    Journal { store, clock, session: live.session().key().clone(), run_id: live.run_id.clone() }
+    Journal::new(inner.store.clone(), inner.clock.clone(), live.session().key().clone(), live.run_id.clone())
 }
 
-async fn end(inner: &Arc<Inner>, live: LiveRun, ending: Ending) {
+async fn end(live: LiveRun, journal: &Journal, ending: Ending) {
     let (outcome, event) = match ending {
         Ending::Finished(TurnEnd { message, stop_reason, usage }) => {
             (RunOutcome::Ok, Event::Final { message, stop_reason, usage })
@@ -125,13 +103,27 @@ async fn end(inner: &Arc<Inner>, live: LiveRun, ending: Ending) {
             let outcome = RunOutcome::Failed { code: error.code, message: error.message.clone(), text: live.text() };
             (outcome, error_event(error))
         }
+        Ending::Suspended => return suspend(live, journal).await,
     };
-    let ended = Record::RunEnded { run_id: live.run_id.clone(), outcome };
-    match journal(inner, &live).append(ended).await {
-        Ok(_) => live.finish(event),
-        // The run stays open in the journal: recovery ends it.
+    match journal.end(outcome).await {
+        Ok(cut_off) => {
+            for CutOff { call_id, tool: name, output } in cut_off {
+                live.tell(TurnEvent::ToolFinished { call_id, name, output, metering: Metering::default() });
+            }
+            live.finish(event);
+        }
+        // The run stays open in the journal: the next process takes it up.
         Err(error) => live.finish(error_event(append_refusal(&error))),
     }
+}
+
+async fn suspend(live: LiveRun, journal: &Journal) {
+    tracing::info!(run = %live.run_id, "run is suspended: it goes on after the next start");
+    // Without the record it goes on just as well, but counts as one that was found after a crash.
+    if let Err(error) = journal.append(vec![Record::RunSuspended { run_id: live.run_id.clone() }]).await {
+        tracing::warn!(run = %live.run_id, error = %Chain(&error), "a run's suspension can't be recorded");
+    }
+    live.suspend();
 }
 
 fn error_event(error: RpcError) -> Event {

@@ -69,6 +69,8 @@ pub(crate) struct Queued {
     pub(crate) accepted: u64,
     /// The last event before those of this run.
     pub(crate) start: u64,
+    /// An earlier process accepted it, and may have begun it.
+    pub(crate) recovered: bool,
     pub(crate) place: Place,
 }
 
@@ -99,6 +101,8 @@ pub(crate) struct Told {
 pub(crate) struct View {
     pub(crate) epoch: u64,
     pub(crate) seq: u64,
+    /// Number of the last record that an earlier process wrote: no event tells of what is not after it.
+    pub(crate) base: u64,
     pub(crate) accepted_through: u64,
     /// Runs that have not ended.
     pub(crate) open: HashMap<RunId, Told>,
@@ -152,9 +156,17 @@ impl Session {
         state.accepted_through = accepted;
         let start = state.ring.last();
         self.publish(state, &run_id, Event::Accepted { message });
-        state.queue.push_back(Queued { run_id: run_id.clone(), accepted, start, place });
+        state.queue.push_back(Queued { run_id: run_id.clone(), accepted, start, recovered: false, place });
         let status = exoclaw_protocol::SendStatus::Started;
         Answer { run_id, status, epoch: state.ring.epoch(), seq: start }
+    }
+
+    /// The run under way goes on from where an earlier process left it.
+    pub(crate) fn take_up(&self, run_id: &RunId, told: Told) {
+        let mut state = self.lock();
+        if let Some(current) = state.current.as_mut().filter(|current| current.run_id == *run_id) {
+            current.told = told;
+        }
     }
 
     /// What a client that starts afresh may be shown. `base` as [`Session::base`] gave it.
@@ -165,7 +177,8 @@ impl Session {
         View {
             epoch: state.ring.epoch(),
             seq: state.ring.last(),
-            accepted_through: base.max(state.accepted_through),
+            base,
+            accepted_through: state.accepted_through,
             open: queued.chain(current.map(|current| (current.run_id.clone(), current.told.clone()))).collect(),
             running: current.map(|current| (current.run_id.clone(), current.text.clone())),
         }

@@ -2,9 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use exoclaw_agent::{Invocation, Progress, ToolReturn, Tools};
-use exoclaw_protocol::{AgentId, FailureKind, Metering, PluginName, RunId, SessionKey, ToolName, ToolOutput, ToolSpec};
-use exoclaw_sandbox::{Called, Host, KeyValue, OnProgress, ToolDecl, ToolRequest};
+use exoclaw_agent::{Invocation, Progress, Reconciled, ToolReturn, Tools};
+use exoclaw_protocol::{
+    AgentId, FailureKind, Metering, PluginName, RunId, SessionKey, ToolCall, ToolName, ToolOutput, ToolSpec,
+};
+use exoclaw_sandbox::{Asked, Called, Host, KeyValue, OnProgress, ToolDecl, ToolRequest};
 use exoclaw_store::{KvScope, Store};
 use futures::{FutureExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
@@ -99,16 +101,30 @@ impl RunTools {
         Self { agent, store, session, run_id }
     }
 
-    fn host(&self, plugin: &ReadyPlugin, progress: tokio::sync::mpsc::Sender<Progress>) -> Host {
+    fn host(&self, plugin: &ReadyPlugin, progress: Option<tokio::sync::mpsc::Sender<Progress>>) -> Host {
         let kv = plugin.permit.kv_quota().map(|quota| {
             let scope = KvScope { plugin: plugin.plugin.manifest().name.clone(), agent: self.agent.agent.clone() };
             Arc::new(PluginKv { store: self.store.clone(), scope, quota }) as Arc<dyn KeyValue>
         });
         // Dropped when full: it is no result.
-        let progress: OnProgress = Arc::new(move |fraction, message| {
-            progress.try_send(Progress { fraction, message }).ok();
+        let progress = progress.map(|progress| {
+            Arc::new(move |fraction, message| {
+                progress.try_send(Progress { fraction, message }).ok();
+            }) as OnProgress
         });
-        Host { kv, progress: Some(progress) }
+        Host { kv, progress }
+    }
+
+    /// The same for every attempt of a call.
+    fn request(&self, tool: &ToolName, step: u32, call: ToolCall) -> ToolRequest {
+        ToolRequest {
+            tool: tool.clone(),
+            arguments: call.input,
+            idempotency_key: effect_key(&self.run_id, step, &call.id),
+            call_id: call.id,
+            agent: self.agent.agent.clone(),
+            session: self.session.clone(),
+        }
     }
 }
 
@@ -123,20 +139,31 @@ impl Tools for RunTools {
                 let output = ToolOutput::failed(FailureKind::UnknownTool, format!("there is no tool {:?}", call.name));
                 return ToolReturn { output, metering: Metering::default() };
             };
-            let request = ToolRequest {
-                tool: tool.clone(),
-                arguments: call.input,
-                idempotency_key: effect_key(&self.run_id, step, &call.id),
-                call_id: call.id,
-                agent: self.agent.agent.clone(),
-                session: self.session.clone(),
-            };
-            let host = self.host(plugin, progress);
+            let name = call.name.clone();
+            let (request, host) = (self.request(tool, step, call), self.host(plugin, Some(progress)));
             let Called { output, metering, detail } = plugin.plugin.call(&plugin.permit, request, host).await;
             if let Some(error) = detail {
-                tracing::warn!(run = %self.run_id, tool = call.name, error = %Chain(&error), "tool call failed");
+                tracing::warn!(run = %self.run_id, tool = name, error = %Chain(&error), "tool call failed");
             }
             ToolReturn { output, metering }
+        }
+        .boxed()
+    }
+
+    fn reconcile(&self, step: u32, call: ToolCall) -> BoxFuture<'_, Reconciled> {
+        async move {
+            let Some((plugin, tool)) = self.agent.targets.get(&call.name) else { return Reconciled::Unknown };
+            let name = call.name.clone();
+            let (request, host) = (self.request(tool, step, call), self.host(plugin, None));
+            let Asked { outcome, detail, .. } = plugin.plugin.reconcile(&plugin.permit, request, host).await;
+            if let Some(error) = detail {
+                tracing::warn!(run = %self.run_id, tool = name, error = %Chain(&error), "asking what became of a call failed");
+            }
+            match outcome {
+                exoclaw_sandbox::Reconciled::Happened(output) => Reconciled::Happened(output),
+                exoclaw_sandbox::Reconciled::NotHappened => Reconciled::NotHappened,
+                exoclaw_sandbox::Reconciled::Unknown => Reconciled::Unknown,
+            }
         }
         .boxed()
     }

@@ -113,21 +113,17 @@ impl Run {
             Plan::Refuse(..) | Plan::Recall(_) => Effect::Pure,
         };
         self.emit(TurnEvent::ToolStarted { call: call.clone(), effect }).await?;
-        let mut reconciled = false;
         let returned = match plan {
             Plan::Run(_) | Plan::RunAgain(_) => self.call(step, call).await?,
             Plan::Settle => match self.turn.tools.reconcile(step, call.clone()).await {
-                Reconciled::Happened(output) => {
-                    reconciled = true;
-                    without_cost(output)
-                }
+                Reconciled::Happened(output) => without_cost(output),
                 Reconciled::NotHappened => self.call(step, call).await?,
                 Reconciled::Unknown => without_cost(ToolOutput::outcome_unknown()),
             },
             Plan::Refuse(kind, text) => without_cost(ToolOutput::failed(kind, text)),
             Plan::Recall(returned) => returned,
         };
-        self.record(TurnRecord::Result { step, call: call.clone(), returned: returned.clone(), reconciled }).await?;
+        self.record(TurnRecord::Result { step, call: call.clone(), returned: returned.clone() }).await?;
         let ToolReturn { output, metering } = returned;
         let (call_id, name) = (call.id.clone(), call.name.clone());
         self.emit(TurnEvent::ToolFinished { call_id, name, output: output.clone(), metering }).await?;

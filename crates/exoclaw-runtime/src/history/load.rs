@@ -35,15 +35,17 @@ pub(crate) async fn snapshot(
     Ok(SessionSnapshot { messages, run })
 }
 
-/// The conversation that a run continues, with its own message last. `accepted` is the number of that message's record.
+/// The conversation that a run continues, with its own message last. `accepted` is the number of that message's record;
+/// records from `before` on do not count.
 pub(crate) async fn newest(
     store: &dyn Store,
     session: &SessionKey,
     run_id: &RunId,
     accepted: u64,
+    before: Option<u64>,
     page: Page,
 ) -> Result<Vec<exoclaw_protocol::Message>, ReadError> {
-    let mut entries = store.tail(session, None, page).await?;
+    let mut entries = store.tail(session, before, page).await?;
     if entries.first().is_none_or(|first| first.seq > accepted) {
         let own = store.read(session, accepted - 1, Page { entries: 1, bytes: page.bytes }).await?;
         entries.splice(0..0, own);
@@ -53,6 +55,9 @@ pub(crate) async fn newest(
 
 /// Nothing counts that is durable but whose event comes after the view's: the client will hear of it.
 fn was_told(view: &View, entry: &Entry) -> bool {
+    if entry.seq <= view.base {
+        return true;
+    }
     let Some(told) = view.open.get(entry.record.run_id()) else {
         return !matches!(entry.record, Record::Accepted { .. }) || entry.seq <= view.accepted_through;
     };

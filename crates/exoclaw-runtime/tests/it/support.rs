@@ -12,7 +12,7 @@ use std::{
 
 use exoclaw_agent::{
     Provider,
-    test_util::{Script, ScriptedProvider},
+    test_util::{Answer, Script, ScriptedProvider},
 };
 use exoclaw_protocol::{
     Block, ChatAbortParams, ChatHistoryParams, ChatSendParams, ChatSendResult, Event, HistoryMessage, Message,
@@ -76,23 +76,27 @@ impl World {
         clock: Arc<TestClock>,
         change: impl FnOnce(&mut RuntimeConfig),
     ) -> Self {
-        Self::of(store, clock, Plugins::default(), change).await.unwrap()
+        Self::of(store, clock, Plugins::default(), [], change).await.unwrap()
     }
 
     /// An agent that may call these tools.
     pub(crate) async fn with_tools(slots: Vec<PluginSlot>, tools: &[&str]) -> Result<Self, StartError> {
         let tools = tools.iter().map(|tool| (*tool).to_owned()).collect();
         let change = |config: &mut RuntimeConfig| config.agents[0].tools = tools;
-        Self::of(Arc::new(MemoryStore::new()), Arc::default(), Plugins::new(slots), change).await
+        Self::of(Arc::new(MemoryStore::new()), Arc::default(), Plugins::new(slots), [], change).await
     }
 
     async fn of(
         store: Arc<dyn Store>,
         clock: Arc<TestClock>,
         plugins: Plugins,
+        answers: impl IntoIterator<Item = Answer>,
         change: impl FnOnce(&mut RuntimeConfig),
     ) -> Result<Self, StartError> {
         let (provider, script) = ScriptedProvider::new();
+        for answer in answers {
+            script.answer(answer);
+        }
         let mut config = config(provider);
         change(&mut config);
         let store = Arc::new(TestStore::new(store));
@@ -104,6 +108,29 @@ impl World {
     /// A new process over the same store, which finds it as a crash would have left it.
     pub(crate) async fn restart(&self) -> Self {
         Self::over(self.store.inner().clone(), self.clock.clone(), |_| {}).await
+    }
+
+    /// As [`World::restart`], with the answers that its model gives.
+    pub(crate) async fn restart_to(&self, answers: impl IntoIterator<Item = Answer>) -> Self {
+        self.restart_with(Plugins::default(), &[], answers).await
+    }
+
+    /// As [`World::restart_to`], with an agent that may call these tools.
+    pub(crate) async fn restart_with(
+        &self,
+        plugins: Plugins,
+        tools: &[&str],
+        answers: impl IntoIterator<Item = Answer>,
+    ) -> Self {
+        let tools = tools.iter().map(|tool| (*tool).to_owned()).collect();
+        let change = |config: &mut RuntimeConfig| config.agents[0].tools = tools;
+        let (store, clock) = (self.store.inner().clone(), self.clock.clone());
+        Self::of(store, clock, plugins, answers, change).await.unwrap()
+    }
+
+    /// A process over a store in which an earlier one may have left something, with the answers that its model gives.
+    pub(crate) async fn found(store: Arc<dyn Store>, answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self::of(store, Arc::default(), Plugins::default(), answers, |_| {}).await.unwrap()
     }
 
     pub(crate) async fn send(&self, text: &str) -> (ChatSendResult, Subscription) {

@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     Hold(Arc<Semaphore>),
     /// It is written at once, but its writer hears of that only with a permit.
     HoldAfter(Arc<Semaphore>),
+    /// It is never written, as when the process dies there; gives a permit when it was asked for.
+    Die(Arc<Semaphore>),
     /// It takes a while, and its writer hears of it after another while: others go on so often meanwhile.
     Dawdle(u32, u32),
 }
@@ -33,11 +35,13 @@ type Rule = Box<dyn Fn(&Record) -> Option<Fault> + Send + Sync>;
 pub(crate) struct TestStore {
     inner: Arc<dyn Store>,
     rule: Mutex<Option<Rule>>,
+    damaged: Mutex<Option<SessionKey>>,
+    closing: Mutex<Option<Arc<Semaphore>>>,
 }
 
 impl TestStore {
     pub(crate) fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, rule: Mutex::default() }
+        Self { inner, rule: Mutex::default(), damaged: Mutex::default(), closing: Mutex::default() }
     }
 
     pub(crate) fn inner(&self) -> &Arc<dyn Store> {
@@ -46,6 +50,24 @@ impl TestStore {
 
     pub(crate) fn on_append(&self, rule: impl Fn(&Record) -> Option<Fault> + Send + Sync + 'static) {
         *self.rule.lock().unwrap() = Some(Box::new(rule));
+    }
+
+    /// The first record of this session can't be read any more.
+    pub(crate) fn damage(&self, session: &SessionKey) {
+        *self.damaged.lock().unwrap() = Some(session.clone());
+    }
+
+    /// Instead of being closed, it gives a permit and waits for ever: what is in it can still be read.
+    pub(crate) fn on_close(&self, reached: Arc<Semaphore>) {
+        *self.closing.lock().unwrap() = Some(reached);
+    }
+
+    fn check(&self, session: &SessionKey) -> Result<(), ReadError> {
+        if self.damaged.lock().unwrap().as_ref() != Some(session) {
+            return Ok(());
+        }
+        let problem = "its checksum does not match".to_owned();
+        Err(ReadError::Damaged { session: session.to_string(), seq: 1, problem })
     }
 
     pub(crate) fn heal(&self) {
@@ -92,6 +114,10 @@ impl Store for TestStore {
                     yield_times(after).await;
                     return appended;
                 }
+                Some(Fault::Die(reached)) => {
+                    reached.add_permits(1);
+                    std::future::pending::<()>().await;
+                }
                 Some(Fault::Hold(gate)) => gate.acquire().await.unwrap().forget(),
                 None => {}
             }
@@ -101,7 +127,10 @@ impl Store for TestStore {
     }
 
     fn read(&self, session: &SessionKey, after: u64, page: Page) -> BoxFuture<'static, Result<Vec<Entry>, ReadError>> {
-        self.inner.read(session, after, page)
+        match self.check(session) {
+            Ok(()) => self.inner.read(session, after, page),
+            Err(damaged) => std::future::ready(Err(damaged)).boxed(),
+        }
     }
 
     fn tail(
@@ -110,7 +139,10 @@ impl Store for TestStore {
         before: Option<u64>,
         page: Page,
     ) -> BoxFuture<'static, Result<Vec<Entry>, ReadError>> {
-        self.inner.tail(session, before, page)
+        match self.check(session) {
+            Ok(()) => self.inner.tail(session, before, page),
+            Err(damaged) => std::future::ready(Err(damaged)).boxed(),
+        }
     }
 
     fn sessions(&self, limit: u32) -> BoxFuture<'static, Result<Vec<SessionSummary>, ReadError>> {
@@ -172,6 +204,10 @@ impl Store for TestStore {
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {
+        if let Some(reached) = self.closing.lock().unwrap().clone() {
+            reached.add_permits(1);
+            return std::future::pending().boxed();
+        }
         self.inner.close()
     }
 }

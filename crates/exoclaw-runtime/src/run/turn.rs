@@ -1,0 +1,101 @@
+//! The turn of a run: a new one, or one that is taken up where its last record stands.
+
+use std::sync::Arc;
+
+use exoclaw_agent::{RecordedStep, Turn, TurnEnd, TurnError, TurnEvent};
+use exoclaw_protocol::{ErrorCode, RpcError, SessionKey};
+use exoclaw_store::{AppendError, ReadError, Record};
+use tokio::sync::mpsc;
+
+use crate::{
+    history,
+    journal::{Chain, Journal, append_refusal, read_refusal},
+    recovery::{Begun, RECOVERIES},
+    runtime::Inner,
+    session::Told,
+    sessions::Lease,
+    tools::RunTools,
+};
+
+/// Which run: the number of its message's record, and whether an earlier process accepted it.
+type Origin = (u64, bool);
+
+/// Owns what it needs, so that it borrows nothing from the one who stops it.
+pub(super) async fn turn(
+    inner: Arc<Inner>,
+    lease: Lease,
+    journal: Journal,
+    (accepted, recovered): Origin,
+    events: mpsc::Sender<TurnEvent>,
+) -> Result<TurnEnd, RpcError> {
+    let (session, run_id) = (lease.session().key().clone(), journal.run_id().clone());
+    let begun = if recovered { take_up(&inner, &lease, &journal, accepted).await? } else { Begun::default() };
+    let agent = inner.agent(session.agent()).ok_or_else(|| {
+        let text = format!("the config names no agent {:?} any more: add it, or use another session", session.agent());
+        RpcError::new(ErrorCode::UnknownAgent, text)
+    })?;
+    let start = match begun.started {
+        None => Record::RunStarted { run_id: run_id.clone() },
+        Some(_) => Record::RunResumed { run_id: run_id.clone() },
+    };
+    journal.append(vec![start]).await.map_err(|error| append_refusal(&error))?;
+    let messages = history::newest(&*inner.store, &session, &run_id, accepted, begun.started, inner.context).await;
+    let messages = read(&inner, &session, messages).await?;
+
+    let mut turn = Turn::new(agent.config.provider.clone(), agent.config.model.clone());
+    turn.system = agent.config.system_prompt.clone();
+    turn.max_tokens = agent.config.max_tokens;
+    turn.tools = Arc::new(RunTools::new(agent.tools.clone(), inner.store.clone(), &session, run_id));
+    turn.recorder = Arc::new(journal);
+    turn.limits = inner.turn_limits.clone();
+    turn.recorded = begun.steps;
+    turn.run(messages, events).await.map_err(|error| refusal(&error))
+}
+
+/// Finds how far an earlier process had come, and makes journal and session know it.
+async fn take_up(inner: &Inner, lease: &Lease, journal: &Journal, accepted: u64) -> Result<Begun, RpcError> {
+    let (session, run_id) = (lease.session(), journal.run_id());
+    // Before this process writes anything into the session.
+    let base = session.base(&*inner.store).await;
+    read(inner, session.key(), base).await?;
+    let begun = Begun::read(&*inner.store, session.key(), run_id, accepted).await;
+    let mut begun = read(inner, session.key(), begun).await?;
+    begun.tell(journal);
+    session.take_up(run_id, told(&begun.steps));
+    if begun.failures >= RECOVERIES {
+        let text = format!(
+            "the daemon took this run up again {RECOVERIES} times and stopped each time before it got on: send the message \
+             again in other words, or look into the log"
+        );
+        return Err(RpcError::new(ErrorCode::Interrupted, text));
+    }
+    Ok(begun)
+}
+
+/// How much of a run is told by a snapshot.
+fn told(steps: &[RecordedStep]) -> Told {
+    let finished = steps.last().map(|last| last.results.keys().cloned().collect()).unwrap_or_default();
+    Told { steps: u32::try_from(steps.len()).unwrap_or(u32::MAX), finished }
+}
+
+/// A session with a damaged record is taken out of use: what follows in it could not be answered rightly.
+async fn read<T>(inner: &Inner, session: &SessionKey, read: Result<T, ReadError>) -> Result<T, RpcError> {
+    if let Err(error @ ReadError::Damaged { .. }) = &read {
+        tracing::error!(%session, %error, "session is quarantined");
+        if let Err(error) = inner.store.quarantine(session, &error.to_string()).await {
+            tracing::error!(%session, error = %Chain(&error), "the quarantine can't be recorded");
+        }
+    }
+    read.map_err(|error| read_refusal(&error))
+}
+
+fn refusal(error: &TurnError) -> RpcError {
+    if let TurnError::Record(record) = error
+        && let Some(append) = record.0.downcast_ref::<AppendError>()
+    {
+        return append_refusal(append);
+    }
+    tracing::warn!(error = %Chain(error), "run failed");
+    let retry_after = error.retry_after().and_then(|after| u64::try_from(after.as_millis()).ok());
+    RpcError { retry_after_ms: retry_after, ..RpcError::new(error.code(), error.to_string()) }
+}
