@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use exoclaw_gateway::{BindError, Gateway, GatewayConfig, NoAssets};
 use exoclaw_protocol::Secret;
+use exoclaw_store::MemoryStore;
 use serde_json::json;
 
 use crate::support::{TOKEN, World, runtime};
@@ -123,7 +124,7 @@ async fn a_login_is_taken_from_pages_of_our_own_and_as_json_only() {
 
 #[tokio::test]
 async fn an_open_port_needs_a_token_that_is_one() {
-    let (runtime, _, _) = runtime().await;
+    let (runtime, _, _) = runtime(Arc::new(MemoryStore::new())).await;
     let anywhere = GatewayConfig::new(([0, 0, 0, 0], 0).into());
     let here = GatewayConfig::new(([127, 0, 0, 1], 0).into());
     let bind = |config| Gateway::bind(config, runtime.clone(), Arc::new(NoAssets));

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use exoclaw_agent::test_util::Answer;
+use exoclaw_store::Store;
 use tokio::sync::oneshot;
 
 use crate::support::World;
@@ -27,6 +28,16 @@ async fn health() {
     };
     tokio::join!(world.runtime.shutdown(Duration::from_secs(30)), ask);
     world.served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_takes_no_writes_is_told_with_its_reason() {
+    let world = World::start().await;
+    world.store.close().await;
+    let ready = world.get("/readyz").await;
+    assert_eq!(ready.status(), 503);
+    assert!(ready.body().contains("(the store is closed): mend the disk"), "{ready:?}");
+    assert_eq!(world.get("/livez").await.status(), 200, "a restart mends no disk");
 }
 
 #[tokio::test]

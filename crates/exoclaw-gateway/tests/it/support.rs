@@ -14,7 +14,7 @@ use exoclaw_gateway::{Asset, Assets, Gateway, GatewayConfig};
 use exoclaw_protocol::Secret;
 use exoclaw_router::Router;
 use exoclaw_runtime::{AgentConfig, Clock, Parts, Plugins, Runtime, RuntimeConfig};
-use exoclaw_store::MemoryStore;
+use exoclaw_store::{MemoryStore, Store};
 use futures::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::{
@@ -68,6 +68,7 @@ impl Assets for TestAssets {
 /// A gateway with one agent, `main`, whose model follows a script.
 pub(crate) struct World {
     pub(crate) runtime: Runtime,
+    pub(crate) store: Arc<MemoryStore>,
     pub(crate) script: Script,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) addr: SocketAddr,
@@ -75,14 +76,14 @@ pub(crate) struct World {
     pub(crate) served: JoinHandle<()>,
 }
 
-pub(crate) async fn runtime() -> (Runtime, Script, Arc<TestClock>) {
+pub(crate) async fn runtime(store: Arc<dyn Store>) -> (Runtime, Script, Arc<TestClock>) {
     let (provider, script) = ScriptedProvider::new();
     let main = "main".parse().unwrap();
     let agent = AgentConfig::new("main".parse().unwrap(), "scripted", provider, "model-1");
     let clock = Arc::new(TestClock::default());
     let parts = Parts {
         router: Router::new(vec![main], "main".parse().unwrap(), vec![]).unwrap(),
-        store: Arc::new(MemoryStore::new()),
+        store,
         plugins: Plugins::default(),
         clock: clock.clone(),
     };
@@ -97,12 +98,13 @@ impl World {
     }
 
     pub(crate) async fn with(config: GatewayConfig) -> Self {
-        let (runtime, script, clock) = runtime().await;
+        let store = Arc::new(MemoryStore::new());
+        let (runtime, script, clock) = runtime(store.clone()).await;
         let gateway = Gateway::bind(config, runtime.clone(), Arc::new(TestAssets)).await.unwrap();
         let (addr, link) = (gateway.local_addr(), gateway.login_link());
         #[expect(clippy::disallowed_methods, reason = "the test owns it")]
         let served = tokio::spawn(gateway.serve());
-        Self { runtime, script, clock, addr, link, served }
+        Self { runtime, store, script, clock, addr, link, served }
     }
 
     /// One request as written, with `{host}` filled in; its answer until the connection ends.
@@ -249,14 +251,17 @@ impl Socket {
         next.await.expect("a frame").unwrap_or(Err(Error::ConnectionClosed))
     }
 
-    /// Reads on until the gateway closes; code and reason.
+    /// Reads on until the gateway closes; code and reason. Pings that keep coming do not count as patience.
     pub(crate) async fn closed(&mut self) -> (u16, String) {
-        loop {
-            match self.frame().await {
-                Ok(Message::Close(Some(frame))) => return (frame.code.into(), frame.reason.as_str().to_owned()),
-                Ok(_) => {}
-                Err(error) => panic!("no goodbye: {error}"),
+        let goodbye = async {
+            loop {
+                match self.frame().await {
+                    Ok(Message::Close(Some(frame))) => return (frame.code.into(), frame.reason.as_str().to_owned()),
+                    Ok(_) => {}
+                    Err(error) => panic!("no goodbye: {error}"),
+                }
             }
-        }
+        };
+        tokio::time::timeout(PATIENCE, goodbye).await.expect("a goodbye")
     }
 }
