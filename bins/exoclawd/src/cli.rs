@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use exoclaw_protocol::SessionRef;
+use exoclaw_protocol::{SessionRef, TokenName};
 
 use crate::error::EXIT_CODES;
 
@@ -45,6 +45,15 @@ pub(crate) enum Command {
     /// The answer streams to stdout, tool calls are shown on stderr. Ctrl-C stops the run. Without a text, lines are read from
     /// the terminal, each a message, or one message from a pipe.
     Chat(ChatArgs),
+    /// Open the chat in the browser
+    ///
+    /// Prints an address that logs one browser in, once, within a minute, and opens it where there is a screen.
+    Open(OpenArgs),
+    /// Make, look at, change and end tokens
+    ///
+    /// A token lets another program, machine or person in, with a scope of its own. Works with and without a running daemon.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Set up a provider and an agent
     ///
     /// Asks for what the flags leave open, tries the model with one short request, and writes config and key.
@@ -55,6 +64,74 @@ pub(crate) enum Command {
     /// Look at the config
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OpenArgs {
+    /// Print the address only
+    #[arg(long)]
+    pub(crate) print: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print it, this once
+    Create {
+        /// Its name, of a-z, 0-9, '_' and '-'
+        name: TokenName,
+        /// What it allows: each includes the ones before
+        #[arg(long, value_enum, default_value_t = TokenScope::Chat)]
+        scope: TokenScope,
+        /// When it stops working, such as 12h or 30d [default: when it is revoked]
+        #[arg(long, value_name = "TIME", value_parser = seconds)]
+        expires: Option<u64>,
+    },
+    /// List the tokens
+    List,
+    /// Give a token a new text
+    ///
+    /// The new one works beside the old one until --finish, so that its users can change over one after the other.
+    Rotate {
+        /// Its name
+        name: TokenName,
+        /// End the old text; whoever is connected with it is closed
+        #[arg(long)]
+        finish: bool,
+        /// Replace the text at once
+        #[arg(long, conflicts_with = "finish")]
+        now: bool,
+    },
+    /// End a token; whoever is connected with it is closed
+    Revoke {
+        /// Its name
+        name: TokenName,
+    },
+}
+
+/// What a token may allow.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum TokenScope {
+    /// Look, but not act
+    Read,
+    /// Talk to agents
+    Chat,
+    /// Everything
+    Admin,
+}
+
+/// A time such as `90s`, `15m`, `12h` or `30d`, in seconds.
+fn seconds(text: &str) -> Result<u64, String> {
+    let wrong = || "want a number and one of s, m, h and d, such as 30d".to_owned();
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    seconds.filter(|seconds| *seconds > 0).ok_or_else(wrong)
 }
 
 #[derive(Debug, Args)]
@@ -175,9 +252,21 @@ pub(crate) struct GatewayArgs {
     /// Other users of this machine can see a command's arguments: EXOCLAW_TOKEN is better.
     #[arg(long, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
+    /// Whom to let in: whoever shows a token, or, on loopback addresses alone, everyone
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Auth::Token)]
+    pub(crate) auth: Auth,
     /// Answer with a built-in model that needs no key, and the example plugins
     #[arg(long)]
     pub(crate) demo: bool,
+}
+
+/// Whom the daemon lets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Auth {
+    /// Whoever shows a token
+    Token,
+    /// Everyone on this machine
+    None,
 }
 
 #[derive(Debug, Args)]

@@ -4,8 +4,10 @@ mod chat;
 mod config;
 mod gateway;
 mod onboard;
+mod open;
 mod plugin;
 mod status;
+mod token;
 
 use std::path::Path;
 
@@ -27,6 +29,8 @@ pub(crate) fn run(cli: Cli, program: Option<String>, env: &Env, terminal: &mut T
         Command::Gateway(args) => gateway::run(args, &mut context),
         Command::Status => wait_for(status::run(&mut context)),
         Command::Chat(args) => wait_for(chat::run(args, &mut context)),
+        Command::Open(args) => wait_for(open::run(&args, &mut context)),
+        Command::Token(command) => wait_for(token::run(command, &mut context)),
         Command::Onboard(args) => onboard::run(args, &mut context),
         Command::Plugin(command) => plugin::run(command, &mut context),
         Command::Config(command) => config::run(command, &mut context),

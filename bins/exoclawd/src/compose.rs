@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use exoclaw_gateway::{BindError, Gateway, GatewayConfig};
 use exoclaw_protocol::Secret;
 use exoclaw_runtime::{AgentConfig, Parts, Runtime, RuntimeConfig, SystemClock};
-use exoclaw_store::{OpenError, SqliteConfig, SqliteStore, Store};
+use exoclaw_store::{OpenError, SqliteConfig, SqliteStore, Store, TokenError, Tokens};
 
 use crate::{
     Env, Home,
@@ -20,15 +20,24 @@ use crate::{
 pub(crate) struct Daemon {
     pub(crate) runtime: Runtime,
     pub(crate) gateway: Gateway,
+    pub(crate) own_socket: Option<PathBuf>,
 }
+
+/// Shouted in the log, on the terminal and in `status`.
+pub(crate) const NO_AUTH: &str = "nobody is asked for a credential: every program on this machine may do everything. \
+    Start without --auth none to change that";
 
 /// What a daemon is made from, besides its config.
 pub(crate) struct Start<'a> {
     pub(crate) home: &'a Home,
     pub(crate) env: &'a Env,
-    pub(crate) token: Secret,
+    /// The owner's; `None` asks nobody for anything.
+    pub(crate) token: Option<Secret>,
     pub(crate) demo: bool,
 }
+
+/// Longest path of a Unix socket that every system takes, in bytes.
+const SOCKET_PATH_BYTES: usize = 103;
 
 impl Start<'_> {
     /// Opens everything, in the order in which it is needed.
@@ -43,8 +52,20 @@ impl Start<'_> {
         let (store, plugins) = tokio::join!(store, plugins);
         let (store, plugins) = (store?, plugins?);
 
+        let (own_socket, tokens) = match self.access() {
+            Ok(access) => access,
+            Err(error) => {
+                store.close().await;
+                return Err(error);
+            }
+        };
+        let warnings = if self.token.is_none() { vec![NO_AUTH.to_owned()] } else { Vec::new() };
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
         let runtime_config = RuntimeConfig {
             demo: self.demo,
+            warnings,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ..RuntimeConfig::new(agents)
         };
@@ -57,16 +78,52 @@ impl Start<'_> {
             }
         };
         let address = SocketAddr::new(config.gateway.bind, config.gateway.port);
-        let gateway =
-            GatewayConfig { hosts: config.gateway.hosts, ..GatewayConfig::new(address).with_token(self.token) };
+        let gateway = GatewayConfig {
+            token: self.token,
+            tokens,
+            own_socket: own_socket.clone(),
+            hosts: config.gateway.hosts,
+            ..GatewayConfig::new(address)
+        };
         match Gateway::bind(gateway, runtime.clone(), Arc::new(Page)).await {
-            Ok(gateway) => Ok(Daemon { runtime, gateway }),
+            Ok(gateway) => Ok(Daemon { runtime, gateway, own_socket }),
             Err(error) => {
                 runtime.shutdown(crate::command::SHUTDOWN).await;
                 Err(bind_error(&error))
             }
         }
     }
+}
+
+impl Start<'_> {
+    /// The Unix socket, and the tokens that were handed out. The demo has its own.
+    fn access(&self) -> Result<(Option<PathBuf>, Arc<Tokens>), CliError> {
+        let (socket, credentials) = if self.demo {
+            (self.home.demo().join("gateway.sock"), self.home.demo().join("credentials"))
+        } else {
+            (self.home.own_socket(), self.home.credentials())
+        };
+        // From there, a command finds it; wherever it is called.
+        let socket = std::path::absolute(&socket).unwrap_or(socket);
+        let fits = socket.as_os_str().len() <= SOCKET_PATH_BYTES;
+        if !fits {
+            tracing::warn!(path = %socket.display(), "the path is too long for a Unix socket: commands use the token");
+        }
+        let tokens = Tokens::open(credentials).map_err(token_error)?;
+        Ok((fits.then_some(socket), Arc::new(tokens)))
+    }
+}
+
+/// A failure of tokens as a command's.
+pub(crate) fn token_error(error: TokenError) -> CliError {
+    let exit = match error {
+        TokenError::File(error) => return crate::keys::permission(error),
+        TokenError::InUse { .. } => Exit::Unavailable,
+        TokenError::Broken { .. } => Exit::Config,
+        TokenError::Exists { .. } | TokenError::Unknown { .. } | TokenError::Reserved => Exit::Data,
+        _ => Exit::Failed,
+    };
+    CliError::of(exit, error)
 }
 
 fn demo(config: Config) -> Result<Config, CliError> {

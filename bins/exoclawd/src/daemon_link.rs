@@ -24,9 +24,18 @@ pub(crate) struct DaemonLink {
 impl DaemonLink {
     /// Connects to the daemon of this home.
     pub(crate) async fn open(context: &Context<'_>) -> Result<Self, CliError> {
-        let address = find(context)?;
-        let token = keys::gateway_token(context.env, &context.home)?.ok_or_else(|| nobody(address))?;
-        let endpoint = Endpoint::new(format!("ws://{address}/ws")).with_token(token);
+        let running = RuntimeFile::read(&context.home.runtime_file());
+        let address = find(running.as_ref(), context)?;
+        let endpoint = Endpoint::new(format!("ws://{address}/ws"));
+        // A token that was named is meant; without one the daemon knows its own user.
+        let endpoint = match (keys::named_token(context.env)?, running.and_then(|running| running.socket)) {
+            (Some(token), _) => endpoint.with_token(token),
+            (None, Some(socket)) => endpoint.by_socket(socket),
+            (None, None) => {
+                let token = keys::gateway_token(context.env, &context.home)?.ok_or_else(|| nobody(address))?;
+                endpoint.with_token(token)
+            }
+        };
         let client = Client::connect(endpoint, Options::default());
         let link = Self { address: address.to_string(), client };
         link.greet(address).await?;
@@ -89,8 +98,8 @@ fn unauthorized() -> RequestError {
 }
 
 /// Where the daemon listens: it says so itself, or the config does.
-fn find(context: &Context<'_>) -> Result<SocketAddr, CliError> {
-    if let Some(file) = RuntimeFile::read(&context.home.runtime_file()) {
+fn find(running: Option<&RuntimeFile>, context: &Context<'_>) -> Result<SocketAddr, CliError> {
+    if let Some(file) = running {
         return Ok(reachable(file.address));
     }
     let gateway = context.config(&Flags::default())?.config.gateway;

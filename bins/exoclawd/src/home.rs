@@ -56,6 +56,11 @@ impl Home {
         self.root.join("gateway.json")
     }
 
+    /// Where programs of the same user reach the daemon without a credential.
+    pub fn own_socket(&self) -> PathBuf {
+        self.root.join("gateway.sock")
+    }
+
     /// Everything that the demo writes, apart from what is real.
     pub fn demo(&self) -> PathBuf {
         self.root.join("demo")

@@ -62,10 +62,15 @@ pub(crate) fn provider_key(
     Ok(kept)
 }
 
+/// The token that the environment names.
+pub(crate) fn named_token(env: &Env) -> Result<Option<Secret>, CliError> {
+    env.get(TOKEN_VARIABLE).map(|token| valid_token(TOKEN_VARIABLE, token)).transpose()
+}
+
 /// The gateway's token as a client knows it; `None` before the first start of a daemon.
 pub(crate) fn gateway_token(env: &Env, home: &Home) -> Result<Option<Secret>, CliError> {
-    match env.get(TOKEN_VARIABLE) {
-        Some(token) => valid_token(TOKEN_VARIABLE, token).map(Some),
+    match named_token(env)? {
+        Some(token) => Ok(Some(token)),
         None => Credentials::new(home.credentials()).read(&CredentialName::gateway_token()).map_err(permission),
     }
 }

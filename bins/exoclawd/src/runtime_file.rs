@@ -1,6 +1,10 @@
 //! The file in which a running daemon says where it listens, so that other commands find it.
 
-use std::{io, net::SocketAddr, path::Path};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct RuntimeFile {
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// Where programs of the same user need no token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) socket: Option<PathBuf>,
     /// Its process.
     pub(crate) pid: u32,
     /// It answers with the demo model.

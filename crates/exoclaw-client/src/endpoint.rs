@@ -11,18 +11,34 @@ pub struct Endpoint {
     pub url: String,
     /// The gateway's token. Without it a browser is known by its login cookie.
     pub token: Option<Secret>,
+    /// A Unix socket by which it is reached in place of the address: it asks programs of its own user for no token.
+    #[cfg(unix)]
+    pub socket: Option<std::path::PathBuf>,
 }
 
 impl Endpoint {
     /// A daemon that is shown no token.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), token: None }
+        Self {
+            url: url.into(),
+            token: None,
+            #[cfg(unix)]
+            socket: None,
+        }
     }
 
     /// The same daemon, shown this token.
     #[must_use]
     pub fn with_token(mut self, token: Secret) -> Self {
         self.token = Some(token);
+        self
+    }
+
+    /// The same daemon, reached by its Unix socket.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn by_socket(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+        self.socket = Some(path.into());
         self
     }
 }

@@ -1,17 +1,23 @@
-//! Who may come in: the gateway's token, the one-time code of a login link, and the cookie that it is exchanged for.
+//! Who may come in: the owner's token, the tokens that the daemon handed out, the one-time code of a login link, and the
+//! cookie that it is exchanged for. What a client says of itself counts for nothing.
 
 mod codes;
 mod cookies;
+mod pass;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use exoclaw_protocol::{Scope, Secret};
+use exoclaw_protocol::Secret;
+use exoclaw_runtime::Clock;
+use exoclaw_store::Tokens;
 use http::{HeaderMap, header::AUTHORIZATION};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+pub(crate) use self::pass::Pass;
 use self::{codes::Codes, cookies::Cookies};
 pub use self::{codes::LOGIN_CODE_LIFETIME, cookies::COOKIE_LIFETIME};
+use crate::wire::Peer;
 
 /// SHA-256 of a secret. Comparing two takes the same time whatever they are, and the secret itself is not kept.
 #[derive(Clone, Copy)]
@@ -44,10 +50,10 @@ fn random_text() -> String {
 }
 
 /// What the head of a request shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Shown {
     /// A credential that is good for this.
-    Known(Scope),
+    Known(Pass),
     /// None.
     Nothing,
     /// One that is not ours.
@@ -58,37 +64,48 @@ pub(crate) enum Shown {
 #[derive(Debug)]
 pub(crate) struct Auth {
     /// `None`: everyone is believed (on loopback only).
-    token: Option<Fingerprint>,
+    owner: Option<Fingerprint>,
+    tokens: Arc<Tokens>,
+    clock: Arc<dyn Clock>,
     codes: Codes,
     cookies: Cookies,
 }
 
 impl Auth {
-    pub(crate) fn new(token: Option<&Secret>, port: u16) -> Self {
-        let token = token.map(|token| Fingerprint::of(token.expose()));
-        Self { token, codes: Codes::default(), cookies: Cookies::new(port) }
+    pub(crate) fn new(owner: Option<&Secret>, tokens: Arc<Tokens>, clock: Arc<dyn Clock>, port: u16) -> Self {
+        let owner = owner.map(|token| Fingerprint::of(token.expose()));
+        Self { owner, tokens, clock, codes: Codes::default(), cookies: Cookies::new(port) }
     }
 
-    /// Checks a token. Whoever has the gateway's may do everything.
-    pub(crate) fn token(&self, shown: &str) -> Option<Scope> {
-        match &self.token {
-            Some(token) => (Fingerprint::of(shown) == *token).then_some(Scope::Admin),
-            None => Some(Scope::Admin),
-        }
+    /// Checks a token: the owner's allows everything, each other one what its record says.
+    pub(crate) fn token(&self, shown: &str) -> Option<Pass> {
+        let owner = match &self.owner {
+            Some(token) => Fingerprint::of(shown) == *token,
+            None => return Some(Pass::owner()),
+        };
+        let now_ms = self.clock.now_ms();
+        let holder = self.tokens.check(shown, now_ms).map(|holder| Pass::of_token(holder, now_ms));
+        if owner { Some(Pass::owner()) } else { holder }
     }
 
     /// Checks the head of a request. A cookie counts only where a page of our own sends it: browsers add it for others, too.
-    pub(crate) fn head(&self, headers: &HeaderMap, own_page: bool) -> Shown {
+    pub(crate) fn head(&self, headers: &HeaderMap, own_page: bool, peer: Peer) -> Shown {
+        if peer == Peer::Own {
+            return Shown::Known(Pass::owner());
+        }
         if let Some(value) = headers.get(AUTHORIZATION) {
             let bearer = value.to_str().ok().and_then(|value| value.split_once(' '));
-            let scope = match bearer {
+            let pass = match bearer {
                 Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => self.token(token.trim()),
                 Some(_) | None => None,
             };
-            return scope.map_or(Shown::Wrong, Shown::Known);
+            return pass.map_or(Shown::Wrong, Shown::Known);
         }
-        if self.token.is_none() || own_page && self.cookies.is_known(headers) {
-            return Shown::Known(Scope::Admin);
+        if self.owner.is_none() {
+            return Shown::Known(Pass::owner());
+        }
+        if own_page && self.cookies.is_known(headers) {
+            return Shown::Known(Pass::browser());
         }
         Shown::Nothing
     }

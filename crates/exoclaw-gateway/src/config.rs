@@ -1,8 +1,9 @@
 //! What a gateway is told.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use exoclaw_protocol::Secret;
+use exoclaw_store::Tokens;
 
 /// Shortest token that protects a port which others can reach, in bytes.
 pub(crate) const TOKEN_BYTES: usize = 16;
@@ -12,8 +13,12 @@ pub(crate) const TOKEN_BYTES: usize = 16;
 pub struct GatewayConfig {
     /// Where it listens; port 0 takes a free one.
     pub addr: SocketAddr,
-    /// What clients show. Without it whoever reaches the port is believed, so only a loopback address can do without.
+    /// What the owner shows. Without it whoever reaches the port is believed, so only a loopback address can do without.
     pub token: Option<Secret>,
+    /// What others show: each token has a name and a scope.
+    pub tokens: Arc<Tokens>,
+    /// A Unix socket that serves programs of the user who runs the daemon, without a credential.
+    pub own_socket: Option<PathBuf>,
     /// Names under which the gateway may be addressed, beside IP addresses and `localhost`. A page that points another
     /// name at this machine (DNS rebinding) gets nothing.
     pub hosts: Vec<String>,
@@ -22,7 +27,7 @@ pub struct GatewayConfig {
 impl GatewayConfig {
     /// A gateway without token and names.
     pub fn new(addr: SocketAddr) -> Self {
-        Self { addr, token: None, hosts: Vec::new() }
+        Self { addr, token: None, tokens: Arc::new(Tokens::in_memory()), own_socket: None, hosts: Vec::new() }
     }
 
     /// The same gateway, asking for this token.
@@ -65,6 +70,15 @@ pub enum BindError {
     ShortToken {
         /// The address.
         addr: SocketAddr,
+    },
+    /// The system does not give us the Unix socket.
+    #[error("listen on {path}")]
+    OwnSocket {
+        /// Where it was to be.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
     },
     /// The system does not give us the address.
     #[error("listen on {addr}; is another daemon running? choose another port otherwise")]

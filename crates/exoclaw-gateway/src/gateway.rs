@@ -3,14 +3,18 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use exoclaw_runtime::Runtime;
+use exoclaw_store::Tokens;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Assets, BindError, GatewayConfig,
     admission::Admission,
     auth::Auth,
     http::{self, Door},
+    own_socket::OwnSocket,
     site::Site,
+    wire::{Peer, Wire},
 };
 
 /// Connections that the system keeps ready for us to accept.
@@ -19,6 +23,9 @@ const BACKLOG: u32 = 1_024;
 /// What the kernel keeps for a client that does not read: without a bound it would be megabytes for each.
 const SEND_BUFFER_BYTES: u32 = 256 * 1024;
 
+/// How often the last use of tokens is written down.
+const USES_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Pause after the system refused to accept, as it does when it is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -26,6 +33,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Gateway {
     listener: TcpListener,
+    own_socket: Option<OwnSocket>,
     addr: SocketAddr,
     door: Arc<Door>,
     admission: Arc<Admission>,
@@ -41,9 +49,16 @@ impl Gateway {
         let failed = |source| BindError::Listen { addr: config.addr, source };
         let listener = listen(config.addr).map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
-        let auth = Auth::new(config.token.as_ref(), addr.port());
-        let door = Door { auth: Arc::new(auth), site: Site::new(&config.hosts), runtime, assets };
-        Ok(Self { listener, addr, door: Arc::new(door), admission: Admission::new() })
+        let own_socket = config
+            .own_socket
+            .as_deref()
+            .map(|path| OwnSocket::bind(path).map_err(|source| BindError::OwnSocket { path: path.to_owned(), source }));
+        let own_socket = own_socket.transpose()?;
+        let tokens = config.tokens;
+        let auth = Auth::new(config.token.as_ref(), Arc::clone(&tokens), Arc::clone(runtime.clock()), addr.port());
+        let links = LoginLinks { addr, auth: Arc::new(auth) };
+        let door = Door { links, tokens, site: Site::new(&config.hosts), runtime, assets };
+        Ok(Self { listener, own_socket, addr, door: Arc::new(door), admission: Admission::new() })
     }
 
     /// The address that was bound.
@@ -54,12 +69,12 @@ impl Gateway {
     /// An address for the browser of whoever started the daemon. Its code is good once, for
     /// [`LOGIN_CODE_LIFETIME`](crate::LOGIN_CODE_LIFETIME), and stands in the fragment, which browsers send to nobody.
     pub fn login_link(&self) -> String {
-        self.login_links().make()
+        self.door.links.make()
     }
 
     /// A handle for more of them while the gateway serves.
     pub fn login_links(&self) -> LoginLinks {
-        LoginLinks { addr: self.addr, auth: Arc::clone(&self.door.auth) }
+        self.door.links.clone()
     }
 
     /// Serves until the runtime's tasks are told to stop. Connections are tasks of the runtime: they say goodbye by
@@ -67,11 +82,19 @@ impl Gateway {
     pub async fn serve(self) {
         let tasks = self.door.runtime.tasks().clone();
         let stop = tasks.token();
+        if tasks.spawn("token uses", note_uses(Arc::clone(&self.door.tokens), tasks.token())).is_err() {
+            return;
+        }
         loop {
-            // Both branches only wait: nothing is lost when the other one wins.
+            // All branches only wait: nothing is lost when another one wins.
             let accepted = tokio::select! {
                 () = stop.cancelled() => return,
-                accepted = self.listener.accept() => accepted,
+                accepted = self.listener.accept() => accepted.map(|(stream, peer)| {
+                    // Fails only on a socket that is gone.
+                    drop(stream.set_nodelay(true));
+                    (Wire::Tcp(stream), Peer::Net(peer))
+                }),
+                accepted = own(self.own_socket.as_ref()) => accepted.map(|stream| (Wire::Unix(stream), Peer::Own)),
             };
             match accepted {
                 Ok((stream, peer)) => {
@@ -93,11 +116,33 @@ impl Gateway {
     }
 }
 
+/// The next connection of the own socket; waits for ever where there is none.
+async fn own(socket: Option<&OwnSocket>) -> std::io::Result<tokio::net::UnixStream> {
+    match socket {
+        Some(socket) => socket.accept().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Writes down now and then when tokens were used last, and once more at the end.
+async fn note_uses(tokens: Arc<Tokens>, stop: CancellationToken) {
+    let mut over = false;
+    while !over {
+        over = tokio::time::timeout(USES_INTERVAL, stop.cancelled()).await.is_ok();
+        let tokens = Arc::clone(&tokens);
+        match tokio::task::spawn_blocking(move || tokens.flush()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "note the use of tokens"),
+            Err(error) => tracing::error!(%error, "note the use of tokens"),
+        }
+    }
+}
+
 /// Makes login links, also while the gateway serves.
 #[derive(Debug, Clone)]
 pub struct LoginLinks {
     addr: SocketAddr,
-    auth: Arc<Auth>,
+    pub(crate) auth: Arc<Auth>,
 }
 
 impl LoginLinks {

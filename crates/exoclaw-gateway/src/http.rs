@@ -5,19 +5,25 @@ mod assets;
 mod login;
 mod upgrade;
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
 use exoclaw_protocol::limits;
 use exoclaw_runtime::Runtime;
+use exoclaw_store::Tokens;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 
 pub use self::assets::{Asset, Assets, NoAssets};
-use crate::{admission::Place, auth::Auth, site::Site};
+use crate::{
+    LoginLinks,
+    admission::Place,
+    auth::Auth,
+    site::Site,
+    wire::{Peer, Wire},
+};
 
 /// Headers of one request.
 const HEADERS: usize = 64;
@@ -27,16 +33,21 @@ pub(crate) type Answer = Response<Full<Bytes>>;
 /// What all connections share.
 #[derive(Debug)]
 pub(crate) struct Door {
-    pub(crate) auth: Arc<Auth>,
+    pub(crate) links: LoginLinks,
+    pub(crate) tokens: Arc<Tokens>,
     pub(crate) site: Site,
     pub(crate) runtime: Runtime,
     pub(crate) assets: Arc<dyn Assets>,
 }
 
+impl Door {
+    pub(crate) fn auth(&self) -> &Auth {
+        &self.links.auth
+    }
+}
+
 /// Serves one connection until it ends, is upgraded, is needed for somebody else, or the daemon stops.
-pub(crate) async fn serve(door: Arc<Door>, stream: TcpStream, peer: SocketAddr, place: Arc<Place>) {
-    // Fails only on a socket that is gone.
-    drop(stream.set_nodelay(true));
+pub(crate) async fn serve(door: Arc<Door>, stream: Wire, peer: Peer, place: Arc<Place>) {
     let stop = door.runtime.tasks().token();
     let evicted = place.evicted().clone();
     let service = service_fn(move |request| {
@@ -61,13 +72,13 @@ pub(crate) async fn serve(door: Arc<Door>, stream: TcpStream, peer: SocketAddr, 
     log_end(peer, connection.await);
 }
 
-fn log_end(peer: SocketAddr, ended: hyper::Result<()>) {
+fn log_end(peer: Peer, ended: hyper::Result<()>) {
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "connection ended");
     }
 }
 
-async fn route(door: &Arc<Door>, mut request: Request<Incoming>, peer: SocketAddr, place: Arc<Place>) -> Answer {
+async fn route(door: &Arc<Door>, mut request: Request<Incoming>, peer: Peer, place: Arc<Place>) -> Answer {
     // A target with a host of its own (RFC 9112, section 3.2.2) is for proxies, and would go past the check of `Host`.
     if request.uri().authority().is_some() {
         return answer::refusal(StatusCode::BAD_REQUEST, "this is no proxy");

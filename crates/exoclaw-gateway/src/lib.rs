@@ -28,7 +28,9 @@ mod gateway;
 
 mod admission;
 mod auth;
+mod own_socket;
 mod site;
+mod wire;
 
 mod http;
 mod socket;

@@ -3,21 +3,19 @@
 mod frames;
 mod outbox;
 mod requests;
+mod tokens;
 mod watches;
 
-use std::{future::poll_fn, net::SocketAddr, pin::pin, sync::Arc, task::Poll};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use bytes::Bytes;
 use exoclaw_protocol::{
-    ErrorCode, RpcError, Scope, Secret, limits,
+    ErrorCode, RpcError, Secret, limits,
     rpc::{self, Id, Incoming, Response},
 };
-use exoclaw_runtime::{Lagged, Runtime};
+use exoclaw_runtime::Lagged;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::{
-    net::TcpStream,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError, protocol::frame::coding::CloseCode};
 
 use self::{
@@ -26,17 +24,21 @@ use self::{
     requests::{Done, Follow},
     watches::Watches,
 };
-use crate::{admission::Place, auth::Auth};
+use crate::{
+    admission::Place,
+    auth::Pass,
+    http::Door,
+    wire::{Peer, Wire},
+};
 
 /// Who is at the other end.
 #[derive(Debug)]
 pub(crate) struct Visitor {
-    pub(crate) peer: SocketAddr,
-    /// What the credential allows that the upgrade showed, if it showed one.
-    pub(crate) scope: Option<Scope>,
+    pub(crate) peer: Peer,
+    /// What it was given for the credential that the upgrade showed, if it showed one.
+    pub(crate) pass: Option<Pass>,
     pub(crate) place: Arc<Place>,
-    pub(crate) auth: Arc<Auth>,
-    pub(crate) runtime: Runtime,
+    pub(crate) door: Arc<Door>,
 }
 
 /// The code and the reason with which we close.
@@ -45,6 +47,8 @@ type Goodbye = (CloseCode, &'static str);
 const STOPPING: Goodbye = (CloseCode::Restart, "the daemon is stopping");
 const PLACE_NEEDED: Goodbye = (CloseCode::Again, "too many connections without a credential");
 const NO_CREDENTIAL: Goodbye = (CloseCode::Policy, "no credential was shown in time");
+const REVOKED: Goodbye = (CloseCode::Policy, "the credential was revoked");
+const EXPIRED: Goodbye = (CloseCode::Policy, "the credential has expired");
 const UNAUTHORIZED: Goodbye = (CloseCode::Policy, "unauthorized");
 const SLOW_CONSUMER: Goodbye = (CloseCode::Policy, "slow consumer");
 const SILENT: Goodbye = (CloseCode::Policy, "no answer to a ping");
@@ -55,10 +59,10 @@ const NO_WEBSOCKET: Goodbye = (CloseCode::Protocol, "against the WebSocket proto
 const FAREWELL: Goodbye = (CloseCode::Normal, "");
 
 /// Serves one upgraded connection until one side ends it. `early` holds what came with the upgrade request.
-pub(crate) async fn run(stream: TcpStream, early: Bytes, visitor: Visitor) {
+pub(crate) async fn run(stream: Wire, early: Bytes, visitor: Visitor) {
     let peer = visitor.peer;
     let mut frames = Frames::new(stream, early);
-    if visitor.scope.is_some() {
+    if visitor.pass.is_some() {
         frames.trust();
     }
     let mut socket = Socket::new(visitor);
@@ -104,8 +108,8 @@ impl Socket {
     }
 
     /// Says how to part, if there is anyone to part from.
-    async fn serve(&mut self, frames: &mut Frames<TcpStream>) -> Option<Goodbye> {
-        let stop = self.visitor.runtime.tasks().token();
+    async fn serve(&mut self, frames: &mut Frames<Wire>) -> Option<Goodbye> {
+        let stop = self.visitor.door.runtime.tasks().token();
         let evicted = self.visitor.place.evicted().clone();
         let mut timer = pin!(sleep_until(self.deadline()));
         loop {
@@ -117,6 +121,7 @@ impl Socket {
             let goodbye = tokio::select! {
                 () = stop.cancelled() => Some(self.stopping()),
                 () = evicted.cancelled() => Some(PLACE_NEEDED),
+                () = revoked(self.visitor.pass.as_ref()) => Some(self.revoked()),
                 Some(done) = self.requests.next(), if room => self.done(done).err().map(|lagged| self.slow(lagged)),
                 arrival = self.watches.next(), if room => {
                     let written = self.watches.arrived(arrival, &mut self.outbox);
@@ -150,15 +155,16 @@ impl Socket {
         done.sends.map_or(Ok(()), |number| self.watches.sent(number, &mut self.outbox))
     }
 
-    fn received(&mut self, message: Message, frames: &mut Frames<TcpStream>) -> Option<Goodbye> {
+    fn received(&mut self, message: Message, frames: &mut Frames<Wire>) -> Option<Goodbye> {
         self.heard = Instant::now();
         self.pinged = None;
         match message {
             Message::Text(text) => {
                 let first = !std::mem::replace(&mut self.greeted, true);
-                match self.visitor.scope {
-                    Some(scope) if !(first && token_of(&text).is_some()) => {
-                        self.request(scope, &text);
+                match &self.visitor.pass {
+                    Some(pass) if !(first && token_of(&text).is_some()) => {
+                        let pass = pass.clone();
+                        self.request(pass, &text);
                         None
                     }
                     Some(_) | None => self.greet(&text, frames),
@@ -171,10 +177,10 @@ impl Socket {
     }
 
     /// The first text of a client that showed no credential before, or shows one more.
-    fn greet(&mut self, text: &str, frames: &mut Frames<TcpStream>) -> Option<Goodbye> {
+    fn greet(&mut self, text: &str, frames: &mut Frames<Wire>) -> Option<Goodbye> {
         let token = token_of(text);
-        if let Some(scope) = token.as_ref().and_then(|token| self.visitor.auth.token(token.expose())) {
-            self.visitor.scope = Some(scope);
+        if let Some(pass) = token.as_ref().and_then(|token| self.visitor.door.auth().token(token.expose())) {
+            self.visitor.pass = Some(pass);
             self.visitor.place.known();
             frames.trust();
             self.outbox.text(r#"{"ok":true}"#.to_owned());
@@ -195,11 +201,20 @@ impl Socket {
         Some(UNAUTHORIZED)
     }
 
-    fn request(&mut self, scope: Scope, text: &str) {
+    fn request(&mut self, pass: Pass, text: &str) {
         let incoming = rpc::parse(text.as_bytes());
         let sends = requests::sends(&incoming).then(|| self.watches.sending());
-        let runtime = self.visitor.runtime.clone();
-        self.requests.push(Box::pin(requests::answer(runtime, scope, incoming, sends)));
+        let door = Arc::clone(&self.visitor.door);
+        self.requests.push(Box::pin(requests::answer(door, pass, incoming, sends)));
+    }
+
+    /// What was asked with the credential and is not done yet is not done any more.
+    fn revoked(&mut self) -> Goodbye {
+        let who = self.visitor.pass.as_ref().map(|pass| pass.who.to_string());
+        tracing::info!(target: "exoclaw::audit", peer = %self.visitor.peer, who, "closed: the credential was revoked");
+        self.requests.clear();
+        self.outbox.clear();
+        REVOKED
     }
 
     fn slow(&mut self, lagged: Lagged) -> Goodbye {
@@ -228,20 +243,22 @@ impl Socket {
     }
 
     fn deadline(&self) -> Instant {
-        match (self.visitor.scope, self.pinged) {
-            (None, _) => self.opened + limits::HANDSHAKE_DEADLINE,
-            (Some(_), Some((at, _))) => at + limits::PONG_DEADLINE,
-            (Some(_), None) => self.heard + limits::PING_INTERVAL,
-        }
+        let Some(pass) = &self.visitor.pass else { return self.opened + limits::HANDSHAKE_DEADLINE };
+        let sign_of_life = match self.pinged {
+            Some((at, _)) => at + limits::PONG_DEADLINE,
+            None => self.heard + limits::PING_INTERVAL,
+        };
+        pass.until.map_or(sign_of_life, |until| until.min(sign_of_life))
     }
 
-    fn time_passed(&mut self, frames: &Frames<TcpStream>) -> Option<Goodbye> {
+    fn time_passed(&mut self, frames: &Frames<Wire>) -> Option<Goodbye> {
         let now = Instant::now();
         if self.deadline() > now {
             return None;
         }
-        if self.visitor.scope.is_none() {
-            return Some(NO_CREDENTIAL);
+        let Some(pass) = &self.visitor.pass else { return Some(NO_CREDENTIAL) };
+        if pass.until.is_some_and(|until| until <= now) {
+            return Some(EXPIRED);
         }
         let waits = frames.is_blocked() || !self.outbox.is_empty();
         match self.pinged {
@@ -259,7 +276,7 @@ impl Socket {
 }
 
 /// Writes what waits, and reads the next message if `reads`. `None` when there is room in the outbox again.
-async fn exchange(frames: &mut Frames<TcpStream>, outbox: &mut Outbox, reads: bool) -> Result<Option<Message>, Error> {
+async fn exchange(frames: &mut Frames<Wire>, outbox: &mut Outbox, reads: bool) -> Result<Option<Message>, Error> {
     let had_room = outbox.has_room();
     poll_fn(|cx| {
         if let Poll::Ready(Err(error)) = frames.poll_send(cx, outbox) {
@@ -271,6 +288,14 @@ async fn exchange(frames: &mut Frames<TcpStream>, outbox: &mut Outbox, reads: bo
         if reads { frames.poll_receive(cx).map_ok(Some) } else { Poll::Pending }
     })
     .await
+}
+
+/// The credential was revoked; waits for ever where there is none.
+async fn revoked(pass: Option<&Pass>) {
+    match pass {
+        Some(pass) => pass.revoked.cancelled().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The token of a first message, if it is one.

@@ -25,15 +25,20 @@ mod params;
 pub mod rpc;
 mod secret;
 mod session_key;
+mod token;
 mod tool;
 
 pub use error::{ErrorCode, RpcError};
 pub use event::{Event, SessionEvent, StopReason, Usage};
-pub use id::{AgentId, CallId, IdError, IdempotencyKey, PluginName, RunId, ToolName};
+pub use id::{AgentId, CallId, IdError, IdempotencyKey, PluginName, RunId, TokenName, ToolName};
 pub use message::{Block, Message, Role};
 pub use method::{Call, Method, MethodInfo, Scope};
 pub use origin::{Origin, Peer, PeerKind};
 pub use params::*;
 pub use secret::Secret;
 pub use session_key::{SessionKey, SessionRef};
+pub use token::{
+    LoginLinkParams, LoginLinkResult, Rotation, ShownOnce, TokenCreateParams, TokenCreateResult, TokenInfo,
+    TokenListParams, TokenListResult, TokenRevokeParams, TokenRevokeResult, TokenRotateParams, TokenRotateResult,
+};
 pub use tool::{Effect, FailureKind, Metering, ToolCall, ToolContent, ToolOutput, ToolSpec};

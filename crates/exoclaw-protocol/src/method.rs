@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::{ErrorCode, RpcError, error::brief, params::*};
+use crate::{ErrorCode, RpcError, error::brief, params::*, token::*};
 
 /// What a credential allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -104,6 +104,16 @@ methods! {
     SessionSubscribe = "session.subscribe", Read, SessionSubscribeParams -> SessionSubscribeResult;
     /// Plugins with their tools and grants.
     PluginList = "plugin.list", Read, PluginListParams -> PluginListResult;
+    /// Makes a token, and shows it once.
+    TokenCreate = "token.create", Admin, TokenCreateParams -> TokenCreateResult;
+    /// The tokens, without their texts.
+    TokenList = "token.list", Admin, TokenListParams -> TokenListResult;
+    /// Gives a token a new text.
+    TokenRotate = "token.rotate", Admin, TokenRotateParams -> TokenRotateResult;
+    /// Ends a token and the connections that showed it.
+    TokenRevoke = "token.revoke", Admin, TokenRevokeParams -> TokenRevokeResult;
+    /// An address that logs one browser in.
+    LoginLink = "login.link", Admin, LoginLinkParams -> LoginLinkResult;
 }
 
 fn read<T: DeserializeOwned>(method: &str, params: Option<&RawValue>) -> Result<T, RpcError> {

@@ -48,6 +48,9 @@ pub struct StatusResult {
     /// Why the store takes no writes, if it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_read_only: Option<String>,
+    /// What makes it less safe than it could be, and what to do about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// One agent in `status`.

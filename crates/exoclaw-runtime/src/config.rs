@@ -18,6 +18,8 @@ pub struct RuntimeConfig {
     pub demo: bool,
     /// Shown by `status`.
     pub version: String,
+    /// Shown by `status`: what makes the daemon less safe than it could be.
+    pub warnings: Vec<String>,
     /// Runs under way at the same time, over all sessions; further ones wait.
     pub concurrent_runs: usize,
     /// Messages that wait or are being answered, over all sessions; the sender of a further one is told `busy`.
@@ -35,6 +37,7 @@ impl RuntimeConfig {
             agents,
             demo: false,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            warnings: Vec::new(),
             concurrent_runs: 64,
             messages_in_flight: 4_096,
             context: Page { entries: 2_000, bytes: 1024 * 1024 },

@@ -64,6 +64,7 @@ pub(crate) struct Inner {
     plugins: Plugins,
     demo: bool,
     version: String,
+    warnings: Vec<String>,
     started_ms: u64,
 }
 
@@ -99,6 +100,7 @@ impl Runtime {
             plugins,
             demo: config.demo,
             version: config.version,
+            warnings: config.warnings,
             started_ms: clock.now_ms(),
             router,
             store,
@@ -111,6 +113,11 @@ impl Runtime {
     /// The owner of tasks, for doors that have some of their own. Its token is cancelled once the runs have ended.
     pub fn tasks(&self) -> &Tasks {
         &self.inner.tasks
+    }
+
+    /// The clock that all times of this runtime come from.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
     }
 
     /// Whether messages are taken at present.
@@ -146,6 +153,7 @@ impl Runtime {
             plugins_ready,
             plugins_failed,
             store_read_only: inner.store.read_only(),
+            warnings: inner.warnings.clone(),
         })
     }
 

@@ -30,9 +30,11 @@ mod credentials;
 mod encoded;
 mod error;
 mod memory;
+mod private;
 mod record;
 mod sqlite;
 mod store;
+mod tokens;
 
 pub use credentials::{CredentialError, CredentialName, Credentials};
 pub use error::{AppendError, Cause, KvError, ReadError};
@@ -40,3 +42,4 @@ pub use memory::MemoryStore;
 pub use record::{Entry, Record, RunOutcome};
 pub use sqlite::{OpenError, SqliteConfig, SqliteStore};
 pub use store::{Appended, KeyedRun, KvScope, OpenRun, Page, SessionSummary, Store};
+pub use tokens::{Holder, OWNER, TOKENS, TokenError, Tokens};

@@ -40,9 +40,8 @@ async fn a_key_is_taken_from_its_variable_or_its_file() {
     assert_eq!(run_beside(with_variable.command(&["chat", "hi"])).await.ok().out, "one\n");
 
     let mut with_file = Setup::with_model("openai", &model.openai_url()).start();
+    // The first start made it.
     let folder = with_file.home().join("credentials");
-    std::fs::create_dir(&folder).unwrap();
-    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
     std::fs::write(folder.join("test.key"), "sk-own\n").unwrap();
     std::fs::set_permissions(folder.join("test.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
     with_file.restart();

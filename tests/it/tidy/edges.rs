@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "exoclaw-runtime",
         &["exoclaw-protocol", "exoclaw-router", "exoclaw-store", "exoclaw-bus", "exoclaw-agent", "exoclaw-sandbox"],
     ),
-    ("exoclaw-gateway", &["exoclaw-protocol", "exoclaw-runtime"]),
+    ("exoclaw-gateway", &["exoclaw-protocol", "exoclaw-runtime", "exoclaw-store"]),
     ("exoclaw-client", &["exoclaw-protocol"]),
     (
         "exoclawd",

@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 
 use super::Context;
 use crate::{
-    cli::GatewayArgs,
-    compose::{Daemon, Start},
+    cli::{Auth, GatewayArgs},
+    compose::{Daemon, NO_AUTH, Start},
     config::{Flags, Loaded},
     demo,
     error::{CliError, Exit},
@@ -39,7 +39,13 @@ pub(super) fn run(args: GatewayArgs, context: &mut Context<'_>) -> Result<Exit, 
         let exit = CliError::new(Exit::Io, format!("create the home directory {}", root.display()));
         exit.because(error).hint("make it writable, or choose another with --home DIR")
     })?;
-    let token = keys::own_gateway_token(args.token.as_deref(), context.env, &context.home)?;
+    let token = match args.auth {
+        Auth::Token => Some(keys::own_gateway_token(args.token.as_deref(), context.env, &context.home)?),
+        Auth::None => {
+            context.terminal.notice(NO_AUTH)?;
+            None
+        }
+    };
     let start = Start { home: &context.home.clone(), env: context.env, token, demo: args.demo };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -57,12 +63,13 @@ async fn serve(start: Start<'_>, loaded: Loaded, context: &mut Context<'_>) -> R
     // From here on a signal asks for a clean end, also while starting.
     let mut signals = Signals::new()?;
     let is_demo = start.demo;
-    let Daemon { runtime, gateway } = tokio::select! {
+    let Daemon { runtime, gateway, own_socket } = tokio::select! {
         // Dropping a start leaves nothing that a later one would stumble over.
         daemon = start.run(loaded) => daemon?,
         () = signals.next() => return Ok(Exit::Ok),
     };
-    let file = RuntimeFile { address: gateway.local_addr(), pid: std::process::id(), demo: is_demo };
+    let file =
+        RuntimeFile { address: gateway.local_addr(), socket: own_socket, pid: std::process::id(), demo: is_demo };
     let path = context.home.runtime_file();
     file.write(&path).map_err(|error| {
         CliError::new(Exit::Io, format!("write {}", path.display())).because(error).hint("is the disk full?")

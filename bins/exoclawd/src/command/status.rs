@@ -46,6 +46,9 @@ fn show(
             terminal.line(format_args!("  {} {}", colour.paint(Style::Bad, &plugin.name), printable(error)))?;
         }
     }
+    for warning in &status.warnings {
+        terminal.line(format_args!("{}   {warning}", colour.paint(Style::Bad, "WARNING")))?;
+    }
     if let Some(why) = &status.store_read_only {
         terminal.line(format_args!("store     {}: {why}", colour.paint(Style::Bad, "read-only")))?;
     }

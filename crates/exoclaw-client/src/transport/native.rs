@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     hash::{BuildHasher, RandomState},
+    io,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -10,13 +11,17 @@ use std::{
 
 use exoclaw_protocol::limits;
 use futures::{Sink, Stream};
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::Instant,
+};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    WebSocketStream, client_async_with_config,
     tungstenite::{
         Error, Message,
         client::IntoClientRequest,
-        http::{HeaderValue, StatusCode, header::AUTHORIZATION},
+        http::{HeaderValue, StatusCode, Uri, header::AUTHORIZATION},
         protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
     },
 };
@@ -68,7 +73,8 @@ impl Transport for Native {
             .max_write_buffer_size(WRITE_BUFFER_BYTES + 2 * limits::MESSAGE_BYTES)
             .max_message_size(Some(RECEIVE_BYTES))
             .max_frame_size(Some(RECEIVE_BYTES));
-        match connect_async_with_config(request, Some(config), true).await {
+        let stream = open(endpoint, request.uri()).await.map_err(|error| bad(&error))?;
+        match client_async_with_config(request, stream, Some(config)).await {
             // Without a token the daemon may take us as we are, or not: the first request finds out.
             Ok((stream, _)) => {
                 let greeting = if endpoint.token.is_some() { Greeting::Done } else { Greeting::Probe };
@@ -95,10 +101,30 @@ impl Transport for Native {
     }
 }
 
+/// Bytes to and from the daemon.
+trait Wire: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin> Wire for T {}
+
+async fn open(endpoint: &Endpoint, uri: &Uri) -> io::Result<Box<dyn Wire>> {
+    #[cfg(unix)]
+    if let Some(path) = &endpoint.socket {
+        return Ok(Box::new(tokio::net::UnixStream::connect(path).await?));
+    }
+    let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what);
+    if uri.scheme_str() != Some("ws") {
+        return Err(wrong("the address begins with ws://"));
+    }
+    let host = uri.host().ok_or_else(|| wrong("the address has no host"))?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await?;
+    stream.set_nodelay(true)?;
+    Ok(Box::new(stream))
+}
+
 /// A socket of tungstenite.
 #[derive(Debug)]
 pub struct NativeSocket {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    stream: WebSocketStream<Box<dyn Wire>>,
     closing: bool,
 }
 

@@ -1,6 +1,6 @@
 //! `POST /login {"code": "…"}`: the one-time code of a login link for a cookie.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use exoclaw_protocol::limits;
 use http::{
@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
 use super::{Answer, Door, answer};
-use crate::auth::LoginError;
+use crate::{auth::LoginError, wire::Peer};
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,7 +19,7 @@ struct Login {
     code: String,
 }
 
-pub(super) async fn answer(door: &Arc<Door>, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+pub(super) async fn answer(door: &Arc<Door>, request: Request<Incoming>, peer: Peer) -> Answer {
     if request.method() != Method::POST {
         let mut refusal = answer::refusal(StatusCode::METHOD_NOT_ALLOWED, "log in with POST");
         refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
@@ -42,7 +42,7 @@ pub(super) async fn answer(door: &Arc<Door>, request: Request<Incoming>, peer: S
     let Ok(login) = serde_json::from_slice::<Login>(&body) else {
         return answer::refusal(StatusCode::BAD_REQUEST, "want {\"code\": \"…\"}");
     };
-    let failed = match door.auth.log_in(&login.code) {
+    let failed = match door.auth().log_in(&login.code) {
         Ok(cookie) => {
             if let Ok(mut cookie) = HeaderValue::from_str(&cookie) {
                 cookie.set_sensitive(true);

@@ -1,6 +1,6 @@
 //! `GET /ws`: the opening handshake of RFC 6455, section 4.2.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use http::{
     HeaderMap, HeaderValue, Method, Request, StatusCode,
@@ -11,7 +11,6 @@ use http::{
 };
 use hyper::{body::Incoming, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{Answer, Door, answer};
@@ -19,12 +18,13 @@ use crate::{
     admission::Place,
     auth::Shown,
     socket::{self, Visitor},
+    wire::{Peer, Wire},
 };
 
 pub(super) fn answer(
     door: &Arc<Door>,
     request: &mut Request<Incoming>,
-    peer: SocketAddr,
+    peer: Peer,
     own_page: bool,
     place: Arc<Place>,
 ) -> Answer {
@@ -32,8 +32,8 @@ pub(super) fn answer(
         Ok(accept) => accept,
         Err(refusal) => return *refusal,
     };
-    let scope = match door.auth.head(request.headers(), own_page) {
-        Shown::Known(scope) => Some(scope),
+    let pass = match door.auth().head(request.headers(), own_page, peer) {
+        Shown::Known(pass) => Some(pass),
         Shown::Nothing => None,
         Shown::Wrong => {
             tracing::warn!(target: "exoclaw::audit", %peer, "wrong bearer token");
@@ -42,15 +42,15 @@ pub(super) fn answer(
             return refusal;
         }
     };
-    if scope.is_some() {
+    if pass.is_some() {
         place.known();
     }
     let upgraded = hyper::upgrade::on(request);
-    let visitor = Visitor { peer, scope, place, auth: Arc::clone(&door.auth), runtime: door.runtime.clone() };
+    let visitor = Visitor { peer, pass, place, door: Arc::clone(door) };
     let task = async move {
-        match upgraded.await.map(Upgraded::downcast::<TokioIo<TcpStream>>) {
+        match upgraded.await.map(Upgraded::downcast::<TokioIo<Wire>>) {
             Ok(Ok(parts)) => socket::run(parts.io.into_inner(), parts.read_buf, visitor).await,
-            Ok(Err(_)) => tracing::error!(%peer, "the upgraded connection is no TCP socket"),
+            Ok(Err(_)) => tracing::error!(%peer, "the upgraded connection is none of ours"),
             Err(error) => tracing::debug!(%peer, %error, "upgrade a connection"),
         }
     };

@@ -1,16 +1,17 @@
 //! Answers to JSON-RPC texts: each request goes to the runtime, and its outcome becomes a response.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use exoclaw_protocol::{
-    Call, ErrorCode, RpcError, Scope,
+    Call, ErrorCode, LoginLinkResult, RpcError, ShownOnce,
     rpc::{Id, Incoming, Request, Response},
 };
-use exoclaw_runtime::{Runtime, Subscription};
+use exoclaw_runtime::Subscription;
 use futures::{FutureExt, future::join_all};
 use serde_json::value::RawValue;
 
-use super::frames::SENT_MESSAGE_BYTES;
+use super::{frames::SENT_MESSAGE_BYTES, tokens};
+use crate::{LOGIN_CODE_LIFETIME, auth::Pass, http::Door};
 
 /// What is done when a text was answered, in this order.
 #[derive(Debug, Default)]
@@ -45,16 +46,16 @@ pub(super) fn sends(incoming: &Incoming) -> bool {
 }
 
 /// Answers one text.
-pub(super) async fn answer(runtime: Runtime, scope: Scope, incoming: Incoming, sends: Option<u64>) -> Done {
+pub(super) async fn answer(door: Arc<Door>, pass: Pass, incoming: Incoming, sends: Option<u64>) -> Done {
     let mut done = Done { sends, ..Done::default() };
     match incoming {
         Incoming::One(request) => {
-            let (response, follow) = respond(&runtime, scope, request).await;
+            let (response, follow) = respond(&door, &pass, request).await;
             done.follow.extend(follow);
             done.text = response.map(|response| text_of(&response));
         }
         Incoming::Batch(batch) => {
-            let all = batch.into_iter().map(|request| respond(&runtime, scope, request));
+            let all = batch.into_iter().map(|request| respond(&door, &pass, request));
             let mut texts = Vec::new();
             let mut bytes = 2;
             for (response, follow) in join_all(all).await {
@@ -74,17 +75,13 @@ pub(super) async fn answer(runtime: Runtime, scope: Scope, incoming: Incoming, s
     done
 }
 
-async fn respond(
-    runtime: &Runtime,
-    scope: Scope,
-    request: Result<Request, Response>,
-) -> (Option<Response>, Option<Follow>) {
+async fn respond(door: &Door, pass: &Pass, request: Result<Request, Response>) -> (Option<Response>, Option<Follow>) {
     let request = match request {
         Ok(request) => request,
         Err(refusal) => return (Some(refusal), None),
     };
     let Request { id, method, params } = request;
-    let call = AssertUnwindSafe(call(runtime, scope, &method, params.as_deref())).catch_unwind();
+    let call = AssertUnwindSafe(call(door, pass, &method, params.as_deref())).catch_unwind();
     let outcome = call.await.unwrap_or_else(|_| {
         tracing::error!(method, "a request panicked");
         Err(RpcError::new(ErrorCode::Internal, "the daemon failed on this request; its log says more"))
@@ -102,12 +99,15 @@ async fn respond(
 
 type Outcome = Result<(Box<RawValue>, Option<Follow>), RpcError>;
 
-async fn call(runtime: &Runtime, scope: Scope, method: &str, params: Option<&RawValue>) -> Outcome {
-    let call = Call::parse(method, params)?;
-    if !scope.covers(call.scope()) {
+async fn call(door: &Door, pass: &Pass, method: &str, params: Option<&RawValue>) -> Outcome {
+    // Before the parameters are looked at, which are none of theirs.
+    let needed = Call::METHODS.iter().find(|info| info.name == method).map(|info| info.scope);
+    if needed.is_some_and(|needed| !pass.scope.covers(needed)) {
+        tracing::warn!(target: "exoclaw::audit", who = %pass.who, method, "method refused");
         return Err(RpcError::new(ErrorCode::Forbidden, format!("this credential does not allow {method}")));
     }
-    match call {
+    let runtime = &door.runtime;
+    match Call::parse(method, params)? {
         Call::Ping(_) => plain(&runtime.ping()),
         Call::Status(_) => plain(&runtime.status().await?),
         Call::ChatSend(params) => {
@@ -122,6 +122,13 @@ async fn call(runtime: &Runtime, scope: Scope, method: &str, params: Option<&Raw
             Ok((raw(&result)?, Some(Follow { subscription, exact: true })))
         }
         Call::PluginList(_) => plain(&runtime.plugins()),
+        Call::TokenCreate(params) => plain(&tokens::create(door, params).await?),
+        Call::TokenList(_) => plain(&door.tokens.list()),
+        Call::TokenRotate(params) => plain(&tokens::rotate(door, params).await?),
+        Call::TokenRevoke(params) => plain(&tokens::revoke(door, params).await?),
+        Call::LoginLink(_) => {
+            plain(&LoginLinkResult { link: ShownOnce::new(door.links.make()), valid_s: LOGIN_CODE_LIFETIME.as_secs() })
+        }
         // The table may grow in a newer protocol than this gateway was built with.
         _ => Err(RpcError::new(ErrorCode::MethodNotFound, format!("{method} is not served here"))),
     }

@@ -5,6 +5,8 @@ mod chat;
 mod credentials;
 mod http;
 mod limits;
+mod matrix;
 mod rpc;
 mod spec;
 mod support;
+mod tokens;

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -14,11 +14,11 @@ use exoclaw_gateway::{Asset, Assets, Gateway, GatewayConfig};
 use exoclaw_protocol::Secret;
 use exoclaw_router::Router;
 use exoclaw_runtime::{AgentConfig, Clock, Parts, Plugins, Runtime, RuntimeConfig};
-use exoclaw_store::{MemoryStore, Store};
+use exoclaw_store::{MemoryStore, Store, Tokens};
 use futures::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     task::JoinHandle,
 };
@@ -32,16 +32,17 @@ pub(crate) const TOKEN: &str = "the gateway's own token";
 /// Far longer than anything here takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A clock that can be made to panic, as a faulty part would.
+/// A clock that can be made to panic, as a faulty part would, and to go on.
 #[derive(Debug, Default)]
 pub(crate) struct TestClock {
     pub(crate) broken: AtomicBool,
+    pub(crate) passed_ms: AtomicU64,
 }
 
 impl Clock for TestClock {
     fn now_ms(&self) -> u64 {
         assert!(!self.broken.load(Ordering::Relaxed), "the clock is broken");
-        1_800_000_000_000
+        1_800_000_000_000 + self.passed_ms.load(Ordering::Relaxed)
     }
 }
 
@@ -69,6 +70,7 @@ impl Assets for TestAssets {
 pub(crate) struct World {
     pub(crate) runtime: Runtime,
     pub(crate) store: Arc<MemoryStore>,
+    pub(crate) tokens: Arc<Tokens>,
     pub(crate) script: Script,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) addr: SocketAddr,
@@ -100,11 +102,12 @@ impl World {
     pub(crate) async fn with(config: GatewayConfig) -> Self {
         let store = Arc::new(MemoryStore::new());
         let (runtime, script, clock) = runtime(store.clone()).await;
+        let tokens = config.tokens.clone();
         let gateway = Gateway::bind(config, runtime.clone(), Arc::new(TestAssets)).await.unwrap();
         let (addr, link) = (gateway.local_addr(), gateway.login_link());
         #[expect(clippy::disallowed_methods, reason = "the test owns it")]
         let served = tokio::spawn(gateway.serve());
-        Self { runtime, store, script, clock, addr, link, served }
+        Self { runtime, store, tokens, script, clock, addr, link, served }
     }
 
     /// One request as written, with `{host}` filled in; its answer until the connection ends.
@@ -143,7 +146,10 @@ impl World {
         self.upgrade_over(stream, headers).await
     }
 
-    async fn upgrade_over(&self, stream: TcpStream, headers: &[(&str, &str)]) -> Result<Socket, u16> {
+    pub(crate) async fn upgrade_over<S>(&self, stream: S, headers: &[(&str, &str)]) -> Result<Socket<S>, u16>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let mut request = format!("ws://{}/ws", self.addr).into_client_request().unwrap();
         for (name, value) in headers {
             let value = value.replace("{host}", &self.addr.to_string());
@@ -191,9 +197,9 @@ impl Answer {
 }
 
 /// A WebSocket, client side.
-pub(crate) struct Socket(pub(crate) WebSocketStream<TcpStream>);
+pub(crate) struct Socket<S = TcpStream>(pub(crate) WebSocketStream<S>);
 
-impl Socket {
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub(crate) async fn text(&mut self, text: &str) {
         self.0.send(Message::text(text)).await.unwrap();
     }

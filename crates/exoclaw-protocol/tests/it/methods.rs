@@ -24,6 +24,8 @@ fn each_method_is_read_by_its_name() {
         let params = match info.name {
             "chat.send" => r#"{"text":"hi"}"#,
             "chat.abort" | "chat.history" | "session.subscribe" => r#"{"session":"main"}"#,
+            "token.create" => r#"{"name":"ci","scope":"chat"}"#,
+            "token.rotate" | "token.revoke" => r#"{"name":"ci"}"#,
             _ => "{}",
         };
         let call = Call::parse(info.name, Some(&raw(params))).unwrap();

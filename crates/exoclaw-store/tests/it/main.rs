@@ -5,3 +5,4 @@ mod credentials;
 mod format;
 mod memory;
 mod sqlite;
+mod tokens;
