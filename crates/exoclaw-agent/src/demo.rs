@@ -66,14 +66,15 @@ fn answer(request: &ModelRequest) -> Answer {
     let Some(Wish { tool, input }) = wish(text.trim()) else {
         return Answer { text: introduction(&request.tools), call: None };
     };
+    let shown = for_people(tool);
     if !request.tools.iter().any(|spec| spec.name == tool) {
-        let text = format!("This is the demo model. I would call the tool {tool}, but this agent does not have it.");
+        let text = format!("This is the demo model. I would call the tool {shown}, but this agent does not have it.");
         return Answer { text, call: None };
     }
     // Longer than any before it, so unique in the conversation.
     let id: Result<CallId, _> = format!("demo-{}", request.messages.len()).parse();
     let call = id.ok().map(|id| Block::ToolCall { id, name: tool.to_owned(), input });
-    Answer { text: format!("I am calling the tool {tool}."), call }
+    Answer { text: format!("I am calling the tool {shown}."), call }
 }
 
 fn wish(text: &str) -> Option<Wish> {
@@ -127,11 +128,16 @@ fn introduction(tools: &[ToolSpec]) -> String {
     if tools.is_empty() {
         text.push_str(" This agent has no tools.");
     } else {
-        let names: Vec<_> = tools.iter().map(|spec| spec.name.as_str()).collect();
+        let names: Vec<_> = tools.iter().map(|spec| for_people(&spec.name)).collect();
         text.push_str(&format!(" Tools of this agent: {}.", names.join(", ")));
     }
     text.push_str(" For real answers, run exoclawd onboard and choose a model.");
     text
+}
+
+/// Models know a tool as `plugin__tool`, people and the config as `plugin.tool`.
+fn for_people(tool: &str) -> String {
+    tool.replacen("__", ".", 1)
 }
 
 fn count_words(text: &str) -> u64 {

@@ -48,7 +48,7 @@ async fn it_says_what_it_is_and_streams_word_by_word() {
     let turn = Turn { tools: echoing(&["echo", "clock__now"]), ..Turn::new(Arc::new(DemoProvider::default()), "demo") };
     let (end, events) = run(turn, "hello").await;
     let text = end.unwrap().message.text();
-    assert!(text.contains("This is the demo model") && text.contains("echo, clock__now"), "{text}");
+    assert!(text.contains("This is the demo model") && text.contains("echo, clock.now"), "{text}");
     let deltas: Vec<_> = events
         .iter()
         .filter_map(|event| if let TurnEvent::Text(text) = event { Some(text.as_str()) } else { None })
