@@ -134,11 +134,10 @@ impl RawSocket {
         if status == 101 {
             return Ok(Self { stream });
         }
-        let mut rest = Vec::new();
-        // A server may keep the connection open or reset it: what came is the answer.
-        let wait = std::time::Duration::from_millis(200);
-        tokio::time::timeout(wait, stream.read_to_end(&mut rest)).await.ok();
-        Err(Answer { status, text: head + &String::from_utf8_lossy(&rest) })
+        // A server may keep the connection open: the head says where the answer ends.
+        let mut body = vec![0; content_length(&head)];
+        stream.read_exact(&mut body).await.expect("the answer is as long as its head says");
+        Err(Answer { status, text: head + &String::from_utf8_lossy(&body) })
     }
 
     /// A socket that has shown this token.
@@ -220,6 +219,13 @@ async fn read_head(stream: &mut TcpStream) -> String {
         }
     }
     String::from_utf8_lossy(&head).into_owned()
+}
+
+/// Zero where the head names none, as with an answer that has no body.
+fn content_length(head: &str) -> usize {
+    let named = head.lines().filter_map(|line| line.split_once(':'));
+    let mut lengths = named.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    lengths.next().map_or(0, |(_, value)| value.trim().parse().expect("content-length is a number"))
 }
 
 fn status_of(head: &str) -> u16 {
