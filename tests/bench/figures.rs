@@ -92,7 +92,7 @@ pub(crate) fn plot(
         .margin(14)
         .x_label_area_size(38)
         .y_label_area_size(62)
-        .build_cartesian_2d((0..throughput.len() as u32).into_segmented(), 0.0..most * 1.15)?;
+        .build_cartesian_2d((0..throughput.len().saturating_sub(1) as u32).into_segmented(), 0.0..most * 1.15)?;
     let name = |index: u32| throughput.get(index as usize).map_or(String::new(), |(sessions, _)| sessions.to_string());
     chart
         .configure_mesh()
@@ -100,6 +100,7 @@ pub(crate) fn plot(
         .light_line_style(WHITE)
         .x_desc("concurrent sessions")
         .y_desc("per second")
+        .y_label_formatter(&|rate| format!("{rate:.0}"))
         .x_label_formatter(&|place| match place {
             SegmentValue::CenterOf(index) => name(*index),
             SegmentValue::Exact(_) | SegmentValue::Last => String::new(),
