@@ -45,6 +45,7 @@ mod output;
 mod permit;
 mod plugin;
 mod sandbox;
+mod schema;
 mod state;
 mod ticker;
 

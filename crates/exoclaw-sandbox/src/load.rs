@@ -10,13 +10,13 @@ use std::{
 
 use exoclaw_plugin_format::{FormatError, Manifest, limits::COMPONENT_BYTES};
 use exoclaw_protocol::ToolName;
-use jsonschema::{PatternOptions, Validator};
 use wasmtime::component::Component;
 
 use crate::{
     Plugin, Sandbox, Sha256Digest,
     bindings::{ToolPluginPre, reconciling::ReconcilingPluginPre},
     imports, plugin,
+    schema::Schema,
 };
 
 /// The interface that every plugin exports.
@@ -155,14 +155,10 @@ fn remedy(import: &str) -> &'static str {
     }
 }
 
-fn schemas(manifest: &Manifest) -> Result<HashMap<ToolName, Validator>, LoadError> {
-    let compile = |tool: &exoclaw_plugin_format::ToolDecl| {
-        // Patterns of a plugin's author run on arguments of the model: this engine takes linear time.
-        let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
-        match options.build(&tool.input_schema) {
-            Ok(schema) => Ok((tool.name.clone(), schema)),
-            Err(error) => Err(LoadError::Schema { tool: tool.name.clone(), reason: error.to_string() }),
-        }
+fn schemas(manifest: &Manifest) -> Result<HashMap<ToolName, Schema>, LoadError> {
+    let compile = |tool: &exoclaw_plugin_format::ToolDecl| match Schema::compile(&tool.input_schema) {
+        Ok(schema) => Ok((tool.name.clone(), schema)),
+        Err(reason) => Err(LoadError::Schema { tool: tool.name.clone(), reason }),
     };
     manifest.tools.iter().map(compile).collect()
 }

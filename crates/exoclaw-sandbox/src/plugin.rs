@@ -9,7 +9,6 @@ use std::{
 
 use exoclaw_plugin_format::Manifest;
 use exoclaw_protocol::{AgentId, CallId, Metering, ToolName, ToolOutput};
-use jsonschema::Validator;
 use serde_json::Value;
 use tokio::{sync::SemaphorePermit, time::timeout};
 
@@ -18,6 +17,7 @@ use crate::{
     bindings::{ToolPluginPre, reconciling::ReconcilingPluginPre},
     entry::Entry,
     instance, limits, sandbox,
+    schema::{Mismatch, Schema},
     state::State,
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct Inner {
     pub(crate) manifest: Manifest,
     pub(crate) digest: Sha256Digest,
     pub(crate) sha256: String,
-    pub(crate) schemas: HashMap<ToolName, Validator>,
+    pub(crate) schemas: HashMap<ToolName, Schema>,
     pub(crate) pre: ToolPluginPre<State>,
     /// There if the component exports `reconciler`.
     pub(crate) reconciler: Option<ReconcilingPluginPre<State>>,
@@ -161,9 +161,7 @@ impl Inner {
             return Err(CallError::UnknownTool { tool: request.tool.clone() });
         };
         let invalid = |place: String, reason: String| CallError::Arguments { place, reason };
-        if let Err(error) = schema.validate(&request.arguments) {
-            return Err(invalid(error.instance_path().to_string(), error.masked().to_string()));
-        }
+        schema.check(&request.arguments).map_err(|Mismatch { place, reason }| invalid(place, reason))?;
         let text = request.arguments.to_string();
         if text.len() > limits::ARGUMENT_BYTES {
             let reason = format!("{} bytes, the limit is {}", text.len(), limits::ARGUMENT_BYTES);

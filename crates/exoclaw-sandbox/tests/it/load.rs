@@ -39,11 +39,16 @@ fn a_schema_that_is_none() {
 
 #[test]
 fn a_schema_that_would_fetch_another() {
-    let guest = Guest { call: ECHO, ..Guest::NONE };
-    let mut manifest = guest.manifest();
-    manifest.tools[0].input_schema = serde_json::json!({ "type": "object", "$ref": "http://127.0.0.1:1/schema" });
-    let packed = pack(&guest.component(), &manifest).unwrap();
-    assert!(matches!(refused(&packed), LoadError::Schema { .. }));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("schema.json");
+    std::fs::write(&file, r#"{ "type": "object" }"#).unwrap();
+    for other in ["http://127.0.0.1:1/schema".to_owned(), format!("file://{}", file.display())] {
+        let guest = Guest { call: ECHO, ..Guest::NONE };
+        let mut manifest = guest.manifest();
+        manifest.tools[0].input_schema = serde_json::json!({ "type": "object", "$ref": other });
+        let packed = pack(&guest.component(), &manifest).unwrap();
+        assert!(matches!(refused(&packed), LoadError::Schema { reason, .. } if reason.contains(&other)), "{other}");
+    }
 }
 
 #[test]
