@@ -62,6 +62,9 @@ pub const ORIGIN_FIELD_BYTES: usize = 128;
 /// Longest idempotency key in bytes.
 pub const IDEMPOTENCY_KEY_BYTES: usize = 256;
 
+/// Time for which sending again with the same key is known to be sending again, at least.
+pub const IDEMPOTENCY_KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Longest tool call id in bytes; models choose them.
 pub const CALL_ID_BYTES: usize = 256;
 

@@ -40,6 +40,7 @@ mod hub;
 
 mod history;
 mod journal;
+mod keys;
 mod live;
 mod recovery;
 mod run;

@@ -19,6 +19,7 @@ use crate::{
     history,
     hub::Subscription,
     journal::{read_only, read_refusal},
+    keys,
     load::Load,
     plugins::Plugins,
     recovery,
@@ -107,6 +108,9 @@ impl Runtime {
             clock,
         });
         recovery::recover(&inner).await.map_err(StartError::Store)?;
+        let forget = keys::forget(inner.store.clone(), inner.clock.clone(), inner.tasks.clone());
+        // Nobody can have stopped the tasks yet.
+        let _ = inner.tasks.spawn("forget keys", forget);
         Ok(Self { inner })
     }
 

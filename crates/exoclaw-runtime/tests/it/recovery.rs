@@ -127,7 +127,7 @@ async fn a_run_that_gets_on_or_is_stopped_in_good_order_is_taken_up_as_often_as_
         let closing = gate.clone();
         world.store.on_close(closing);
         let stopping =
-            tokio::task::JoinSet::from_iter([async move { drop(runtime.shutdown(crate::support::PATIENCE).await) }]);
+            tokio::task::JoinSet::from_iter([async move { runtime.shutdown(crate::support::PATIENCE).await }]);
         gate.acquire().await.unwrap().forget();
         drop(stopping);
         assert_eq!(world.journal().await.last(), Some(&"suspended"));

@@ -1,13 +1,13 @@
 //! What a sender is told.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use exoclaw_agent::test_util::Answer;
 use exoclaw_protocol::{ChatSendParams, ErrorCode, Event, Origin, SendStatus, limits};
 use futures::{FutureExt, future::join_all};
 use tokio::sync::Semaphore;
 
-use crate::support::{Fault, World, end, events, message, names, next};
+use crate::support::{Fault, World, end, events, message, names, next, settle};
 
 #[tokio::test(start_paused = true)]
 async fn a_message_is_answered_in_numbered_events() {
@@ -97,6 +97,25 @@ async fn a_repeated_send_is_answered_with_the_first_run() {
     let restarted = world.restart().await;
     let after = restarted.send_keyed("hi", "k1").await.unwrap();
     assert_eq!((after.run_id, after.status), (first.run_id, SendStatus::Ok));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_known_for_a_day_and_then_forgotten() {
+    let world = World::new().await;
+    world.script.answer(Answer::text(["hello"])).answer(Answer::text(["hello again"]));
+    let first = world.send_keyed("hi", "k1").await.unwrap();
+    settle().await;
+    let hour = Duration::from_secs(60 * 60);
+    for _ in 0..24 {
+        assert_eq!(world.send_keyed("hi", "k1").await.unwrap().run_id, first.run_id);
+        world.clock.advance(hour - Duration::from_secs(1));
+        tokio::time::sleep(hour).await;
+    }
+    world.clock.advance(hour);
+    tokio::time::sleep(hour).await;
+    let later = world.send_keyed("hi", "k1").await.unwrap();
+    assert_eq!(later.status, SendStatus::Started);
+    assert_ne!(later.run_id, first.run_id);
 }
 
 #[tokio::test(flavor = "multi_thread")]

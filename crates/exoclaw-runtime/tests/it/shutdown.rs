@@ -6,7 +6,7 @@ use exoclaw_agent::test_util::Answer;
 use exoclaw_protocol::{ErrorCode, Event};
 use tokio::sync::Semaphore;
 
-use crate::support::{World, end, events, message, names, opened, settle, short};
+use crate::support::{World, end, message, names, opened, settle, short};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 

@@ -46,12 +46,18 @@ impl Clock for TestClock {
     }
 }
 
+impl TestClock {
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+}
+
 /// A runtime with one agent, `main`, whose model follows a script.
 pub(crate) struct World {
     pub(crate) runtime: Runtime,
     pub(crate) script: Script,
     pub(crate) store: Arc<TestStore>,
-    clock: Arc<TestClock>,
+    pub(crate) clock: Arc<TestClock>,
 }
 
 pub(crate) fn config(provider: Arc<dyn Provider>) -> RuntimeConfig {
