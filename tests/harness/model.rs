@@ -73,11 +73,18 @@ pub struct ModelServer {
 struct State {
     answers: VecDeque<Answer>,
     /// Given when `answers` is empty.
-    usual: Option<Answer>,
+    usual: Option<Usual>,
     key: Option<String>,
     requests: Vec<Request>,
     connections: usize,
     violations: Vec<String>,
+}
+
+/// What a request gets that finds no answer of its own.
+#[derive(Debug, Clone)]
+enum Usual {
+    Same(Box<Answer>),
+    By(fn(&Request) -> Answer),
 }
 
 impl ModelServer {
@@ -109,7 +116,13 @@ impl ModelServer {
 
     /// The answer to every request that finds no other.
     pub fn usually(&self, answer: Answer) -> &Self {
-        self.state().usual = Some(answer);
+        self.state().usual = Some(Usual::Same(Box::new(answer)));
+        self
+    }
+
+    /// The answer to every request that finds no other follows from the request.
+    pub fn usually_by(&self, rule: fn(&Request) -> Answer) -> &Self {
+        self.state().usual = Some(Usual::By(rule));
         self
     }
 
@@ -228,10 +241,15 @@ async fn respond(request: hyper::Request<Incoming>, state: &Mutex<State>) -> Res
 fn take_answer(state: &Mutex<State>, request: Request) -> Result<Answer, String> {
     let mut state = lock(state);
     let checked = check::request(&request, state.key.as_deref());
+    let usual = |usual: &Usual| match usual {
+        Usual::Same(answer) => Answer::clone(answer),
+        Usual::By(rule) => rule(&request),
+    };
+    let usual = state.usual.as_ref().filter(|_| checked.is_ok()).map(usual);
     state.requests.push(request);
     let number = state.requests.len();
     let taken = checked.and_then(|()| {
-        let answer = state.answers.pop_front().or_else(|| state.usual.clone());
+        let answer = state.answers.pop_front().or(usual);
         answer.ok_or_else(|| "there is no answer for it: was it sent twice?".to_owned())
     });
     taken.map_err(|rule| {

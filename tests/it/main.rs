@@ -4,4 +4,5 @@
 mod browser;
 mod chat;
 mod cli;
+mod durable;
 mod tidy;

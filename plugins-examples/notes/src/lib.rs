@@ -34,8 +34,9 @@ fn append(arguments: &str) -> Result<String, Failure> {
     let Append { text } =
         serde_json::from_str(arguments).map_err(|error| failure(FailureKind::InvalidArguments, error.to_string()))?;
     let written = OpenOptions::new().append(true).create(true).open(FILE).and_then(|mut file| {
-        // A note is one list item, however many lines it has.
-        writeln!(file, "- {}", text.replace('\n', "\n  "))?;
+        // A note is one list item, however many lines it has, and written at once: other calls may write now, too.
+        let item = format!("- {}\n", text.replace('\n', "\n  "));
+        file.write_all(item.as_bytes())?;
         file.sync_all()
     });
     written.map_err(refused)?;

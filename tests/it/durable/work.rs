@@ -1,0 +1,245 @@
+//! Load: sessions in which each message has a tool write one line, and what must be true of it in the end.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use exoclaw_client::{Client, Options, RequestError};
+use exoclaw_protocol::{
+    Block, ChatHistoryParams, ChatSendParams, HistoryMessage, Role, RunId, SendStatus, SessionRef, ToolContent,
+};
+use exoclaw_tests::{
+    daemon::{Daemon, Setup},
+    model::{Answer, ModelServer, Request},
+    plugins,
+    wait::wait_for,
+};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::{Chance, watch::Watcher};
+
+/// Sessions that write at the same time.
+const SESSIONS: usize = 6;
+
+/// Far longer than any answer takes, restarts included.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What the model says when its tool has given something back.
+pub(super) const LAST_WORDS: &str = "It is done.";
+
+/// Pause before a sender asks again what became of its message.
+const AGAIN: Duration = Duration::from_millis(15);
+
+/// A daemon on a port that it keeps over restarts, whose one tool appends lines to a file: its effect is `once`.
+pub(super) struct Place {
+    model: ModelServer,
+    pub(super) daemon: Daemon,
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    pub(super) async fn new() -> Self {
+        let model = ModelServer::start().await;
+        model.usually_by(answer);
+        let folder = tempfile::tempdir().unwrap();
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let grant =
+            format!("fs = [{{ host = \"{}\", guest = \"/notes\", access = \"read-write\" }}]", folder.path().display());
+        let setup = Setup::with_model("anthropic", &model.anthropic_url()).tools(&["notes"]);
+        let setup = setup.plugin("notes", &plugins::example("notes"), &grant).arg("--port").arg(port.to_string());
+        Self { daemon: setup.start(), model, folder }
+    }
+
+    fn notes(&self) -> PathBuf {
+        self.folder.path().join("notes.md")
+    }
+
+    /// A client that comes back quickly.
+    fn client(&self) -> Client {
+        let (backoff_first, backoff_max) = (Duration::from_millis(10), Duration::from_millis(100));
+        let options = Options { backoff_first, backoff_max, request_timeout: PATIENCE, ..Options::default() };
+        Client::connect(self.daemon.endpoint(), options)
+    }
+}
+
+/// What was sent in one session: the run of each text.
+type Sent = HashMap<String, RunId>;
+
+/// Writers in several sessions, and a watcher of each.
+pub(super) struct Load {
+    stop: Arc<AtomicBool>,
+    writers: JoinSet<(usize, Sent)>,
+    watchers: Vec<Watcher>,
+}
+
+impl Load {
+    pub(super) async fn start(place: &Place) -> Self {
+        let (mut watchers, mut writers, stop) = (Vec::new(), JoinSet::new(), Arc::new(AtomicBool::new(false)));
+        for number in 0..SESSIONS {
+            watchers.push(Watcher::start(place.client(), number));
+            let (client, stop) = (place.client(), stop.clone());
+            writers.spawn(async move { (number, write(client, number, stop).await) });
+        }
+        Self { stop, writers, watchers }
+    }
+
+    /// Waits until the model was asked some more times, up to twice for each session.
+    pub(super) async fn goes_on(&mut self, place: &Place, chance: &mut Chance) {
+        assert!(self.writers.try_join_next().is_none(), "a writer failed");
+        let more = 1 + usize::try_from(chance.below(2 * SESSIONS as u64)).unwrap();
+        let until = place.model.requests().len() + more;
+        let look = || if place.model.requests().len() >= until { Ok(()) } else { Err(place.daemon.log()) };
+        wait_for(PATIENCE, look).await;
+    }
+
+    /// Lets the last runs end, and checks everything.
+    pub(super) async fn end(mut self, place: &Place) -> Tally {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut sent = vec![Sent::new(); SESSIONS];
+        while let Some(ended) =
+            tokio::time::timeout(PATIENCE, self.writers.join_next()).await.expect("the last runs end")
+        {
+            let (number, texts) = ended.unwrap();
+            sent[number] = texts;
+        }
+        let mut tally = check(place, &sent).await;
+        for (watcher, sent) in self.watchers.into_iter().zip(&sent) {
+            let (events, snapshots) = watcher.ended(sent).await;
+            tally.events += events;
+            tally.snapshots += snapshots;
+        }
+        place.model.assert_clean();
+        tally
+    }
+}
+
+/// Has the tool write what the user says; then says so.
+fn answer(request: &Request) -> Answer {
+    let last = request.body["messages"].as_array().and_then(|messages| messages.last()).map(|last| &last["content"]);
+    let blocks = last.and_then(Value::as_array).cloned().unwrap_or_default();
+    if blocks.iter().any(|block| block["type"] == "tool_result")
+        && blocks.last().is_none_or(|last| last["type"] != "text")
+    {
+        return Answer::text(["It ", "is ", "done."]).usage(3, 2);
+    }
+    let text = blocks.last().and_then(|block| block["text"].as_str()).unwrap_or_default();
+    Answer::text(["I ", "write."]).and_call("call", "notes__append", &json!({ "text": text })).usage(1, 1)
+}
+
+pub(super) fn session(number: usize) -> SessionRef {
+    format!("s{number}").parse().unwrap()
+}
+
+/// Sends one message after the other until told to stop, each again and again under its key until its run has ended.
+async fn write(client: Client, number: usize, stop: Arc<AtomicBool>) -> Sent {
+    let mut sent = HashMap::new();
+    while !stop.load(Ordering::Relaxed) {
+        let text = format!("s{number}-{}", sent.len());
+        let key = Some(text.parse().unwrap());
+        let params = ChatSendParams { idempotency_key: key, ..ChatSendParams::text(session(number), text.clone()) };
+        let mut run: Option<RunId> = None;
+        loop {
+            match client.request(params.clone()).await {
+                Ok(result) => {
+                    let known = run.get_or_insert_with(|| result.run_id.clone());
+                    assert_eq!(*known, result.run_id, "{text}: one key, two runs");
+                    if matches!(result.status, SendStatus::Ok | SendStatus::Error) {
+                        break;
+                    }
+                }
+                Err(RequestError::Rpc(error)) => assert!(error.code.is_retryable(), "{text}: {error:?}"),
+                Err(error) => assert!(!matches!(error, RequestError::Closed(_)), "{text}: {error:?}"),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+        sent.insert(text, run.unwrap());
+    }
+    client.close().await;
+    sent
+}
+
+async fn history(client: &Client, number: usize) -> Vec<HistoryMessage> {
+    let params = ChatHistoryParams { session: session(number), limit: Some(1_000), max_bytes: None };
+    client.request(params).await.unwrap().messages
+}
+
+/// How often each line was written.
+fn lines(notes: &Path) -> HashMap<String, u32> {
+    let mut lines = HashMap::new();
+    for line in std::fs::read_to_string(notes).unwrap_or_default().lines() {
+        *lines.entry(line.trim_start_matches("- ").to_owned()).or_insert(0) += 1;
+    }
+    lines
+}
+
+/// What came of all the calls.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) runs: usize,
+    /// Calls of which nobody knows whether they took effect, each said so once.
+    pub(super) unknown: usize,
+    /// Of these, the ones that did.
+    pub(super) unknown_and_written: usize,
+    /// Told to the watchers.
+    pub(super) events: usize,
+    pub(super) snapshots: usize,
+}
+
+/// Every message has one run with one end; every line was written at most once; every call has one result, which is the
+/// tool's own or says that nobody knows.
+async fn check(place: &Place, sent: &[Sent]) -> Tally {
+    let lines = lines(&place.notes());
+    let twice: Vec<_> = lines.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(twice.is_empty(), "effects that took place twice: {twice:?}");
+    let client = place.client();
+    let mut tally = Tally::default();
+    for (number, sent) in sent.iter().enumerate() {
+        let history = history(&client, number).await;
+        let (mut asked, mut results, mut ended) = (HashMap::new(), HashMap::<_, Vec<String>>::new(), 0);
+        for message in &history {
+            assert_eq!(message.interrupted, None, "{message:?}");
+            for block in &message.content {
+                match (message.role, block) {
+                    (Role::User, Block::Text { text }) => {
+                        assert_eq!(
+                            asked.insert(message.run_id.clone(), text.clone()),
+                            None,
+                            "{text} was accepted twice"
+                        );
+                    }
+                    (Role::User, Block::ToolResult { content, .. }) => {
+                        let [ToolContent::Text { text }] = content.as_slice() else { panic!("{content:?}") };
+                        results.entry(message.run_id.clone()).or_default().push(text.clone());
+                    }
+                    (Role::Assistant, Block::Text { text }) => ended += usize::from(text == LAST_WORDS),
+                    _ => {}
+                }
+            }
+        }
+        let runs: HashMap<_, _> = sent.iter().map(|(text, run)| (run.clone(), text.clone())).collect();
+        assert_eq!(asked, runs, "what was acknowledged is not what is there");
+        assert_eq!(ended, runs.len(), "s{number}: ends");
+        for (run, text) in runs {
+            let results = results.get(&run).map(Vec::as_slice).unwrap_or_default();
+            let [result] = results else { panic!("{text}: results {results:?}") };
+            let written = lines.contains_key(&text);
+            if result == "noted" {
+                assert!(written, "{text} was noted and is not there");
+            } else {
+                assert!(result.contains("not known whether"), "{text}: {result}");
+                tally.unknown += 1;
+                tally.unknown_and_written += usize::from(written);
+            }
+            tally.runs += 1;
+        }
+    }
+    client.close().await;
+    tally
+}
