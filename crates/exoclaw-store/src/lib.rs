@@ -40,6 +40,6 @@ pub use credentials::{CredentialError, CredentialName, Credentials};
 pub use error::{AppendError, Cause, KvError, ReadError};
 pub use memory::MemoryStore;
 pub use record::{Entry, Record, RunOutcome};
-pub use sqlite::{OpenError, SqliteConfig, SqliteStore};
+pub use sqlite::{OpenError, SqliteConfig, SqliteStore, upkeep};
 pub use store::{Appended, KeyedRun, KvScope, OpenRun, Page, SessionSummary, Store};
 pub use tokens::{Holder, OWNER, TOKENS, TokenError, Tokens};

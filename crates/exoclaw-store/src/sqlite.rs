@@ -7,6 +7,7 @@ mod journal;
 mod kv;
 mod reader;
 mod schema;
+pub mod upkeep;
 mod writer;
 
 use std::{
@@ -84,6 +85,16 @@ pub enum OpenError {
         found: i32,
         /// The newest format that is known here.
         known: i32,
+    },
+    /// An older version wrote it, and it was to be read as it is.
+    #[error("the store {path} has format {found}, not {current}: the daemon brings it up to date when it starts")]
+    Older {
+        /// The database.
+        path: PathBuf,
+        /// Its format.
+        found: i32,
+        /// The format that is wanted.
+        current: i32,
     },
     /// The file is something else.
     #[error("{path} is no store of exoclaw: move it away, or choose another home")]
@@ -241,6 +252,7 @@ fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(LOCK_PATIENCE)?;
     connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "foreign_keys", false)?;
     connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)

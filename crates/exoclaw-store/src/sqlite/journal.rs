@@ -148,12 +148,17 @@ fn entries(
 fn entry(session: &SessionKey, row: &Row<'_>, json: &[u8]) -> Result<Entry, ReadError> {
     let seq: u64 = row.get(0).map_err(failed)?;
     let at_ms = row.get::<_, i64>(1).map_err(failed)?.cast_unsigned();
-    let crc: i64 = row.get(2).map_err(failed)?;
-    if i64::from(checksum(session.as_str(), seq, at_ms, json)) != crc {
+    let record = decode(session.as_str(), seq, at_ms, row.get(2).map_err(failed)?, json)?;
+    Ok(Entry { seq, at_ms, record })
+}
+
+/// Reads a record that is what was written.
+pub(super) fn decode(session: &str, seq: u64, at_ms: u64, crc: i64, json: &[u8]) -> Result<Record, ReadError> {
+    if i64::from(checksum(session, seq, at_ms, json)) != crc {
         let problem = "its checksum does not match".to_owned();
-        return Err(ReadError::Damaged { session: session.to_string(), seq, problem });
+        return Err(ReadError::Damaged { session: session.to_owned(), seq, problem });
     }
-    Ok(Entry { seq, at_ms, record: encoded::decode(session.as_str(), seq, json)? })
+    encoded::decode(session, seq, json)
 }
 
 /// Collects rows and leaves out, with a line in the log, those that can't be understood: one bad row must not hide the others.
@@ -256,6 +261,16 @@ pub(super) fn forget_keys(connection: &Connection, before_ms: u64, limit: u32) -
         .execute(params![signed(before_ms), limit])?;
     // No more than the limit, which is of this type.
     Ok(u32::try_from(forgotten).unwrap_or(limit))
+}
+
+/// Forgets one key, for a later message that carries it.
+pub(super) fn forget_key(connection: &Connection, session: &SessionKey, key: &IdempotencyKey) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE runs SET key = NULL WHERE session = (SELECT id FROM sessions WHERE key = ?1) AND key = ?2",
+        )?
+        .execute([session.as_str(), key.as_str()])?;
+    Ok(())
 }
 
 pub(super) fn quarantine(connection: &Connection, session: &SessionKey, reason: &str) -> rusqlite::Result<()> {

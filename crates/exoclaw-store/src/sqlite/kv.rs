@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::journal::failed;
 use crate::{KvError, KvScope, ReadError};
 
-fn checksum(key: &str, value: &[u8]) -> u32 {
+pub(super) fn checksum(key: &str, value: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(key.as_bytes());
     hasher.update(&[0]);

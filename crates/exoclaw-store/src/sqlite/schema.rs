@@ -97,24 +97,42 @@ const FROM_1: [&str; 2] = [
 /// brings an older one to this version.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| OpenError::database(path, error);
+    match version(connection, path)? {
+        Some(FORMAT) => Ok(()),
+        Some(_) => upgrade(connection).map_err(failed),
+        None if is_empty(connection).map_err(failed)? => create(connection).map_err(failed),
+        None => Err(OpenError::Foreign { path: path.to_owned() }),
+    }
+}
+
+/// Checks that the file is ours and of a format that we know, to read from it.
+pub(super) fn expect_known(connection: &Connection, path: &Path) -> Result<i32, OpenError> {
+    version(connection, path)?.ok_or_else(|| OpenError::Foreign { path: path.to_owned() })
+}
+
+/// Checks that the file is ours and of this version, to read from it.
+pub(super) fn expect_current(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    match expect_known(connection, path)? {
+        FORMAT => Ok(()),
+        found => Err(OpenError::Older { path: path.to_owned(), found, current: FORMAT }),
+    }
+}
+
+/// The format of a file that is ours; none of an empty one.
+fn version(connection: &Connection, path: &Path) -> Result<Option<i32>, OpenError> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let foreign = || OpenError::Foreign { path: path.to_owned() };
-
-    let (application, found) = match (number("application_id"), number("user_version")) {
-        (Ok(application), Ok(found)) => (application, found),
-        (Err(error), _) | (_, Err(error)) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-            return Err(foreign());
+    match (number("application_id"), number("user_version")) {
+        (Ok(APPLICATION_ID), Ok(found @ 1..=FORMAT)) => Ok(Some(found)),
+        (Ok(APPLICATION_ID), Ok(found)) if found > FORMAT => {
+            Err(OpenError::Newer { path: path.to_owned(), found, known: FORMAT })
         }
-        (Err(error), _) | (_, Err(error)) => return Err(failed(error)),
-    };
-    match (application, found) {
-        (APPLICATION_ID, FORMAT) => Ok(()),
-        (APPLICATION_ID, 1) => upgrade(connection).map_err(failed),
-        (APPLICATION_ID, newer) if newer > FORMAT => {
-            Err(OpenError::Newer { path: path.to_owned(), found: newer, known: FORMAT })
-        }
-        (0, 0) if is_empty(connection).map_err(failed)? => create(connection).map_err(failed),
-        _ => Err(foreign()),
+        (Ok(0), Ok(0)) => Ok(None),
+        (Ok(_), Ok(_)) => Err(foreign()),
+        (Err(error), _) | (_, Err(error)) => match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Err(foreign()),
+            _ => Err(OpenError::database(path, error)),
+        },
     }
 }
 
@@ -144,4 +162,12 @@ fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
 
 fn create_runs(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!("CREATE TABLE runs {RUNS}; {RUN_INDEXES}"))
+}
+
+/// A temporary table of runs, which hides the stored one on this connection.
+pub(super) fn create_temporary_runs(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!(
+        "CREATE TEMP TABLE runs {RUNS};
+         CREATE UNIQUE INDEX temp.folded_runs_by_key ON runs (session, key) WHERE key IS NOT NULL;"
+    ))
 }

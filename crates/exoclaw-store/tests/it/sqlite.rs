@@ -7,6 +7,7 @@ mod full;
 mod kill;
 mod opening;
 mod random;
+mod upkeep;
 mod waiting;
 
 use std::{path::PathBuf, sync::Arc};

@@ -10,7 +10,7 @@ use exoclaw_store::{
 use super::Home;
 
 /// A store of version 1: two sessions with ended and open runs, keys and a value.
-fn version_1() -> Home {
+pub(super) fn version_1() -> Home {
     let home = Home::new();
     home.raw().execute_batch(include_str!("../../fixtures/format-1.sql")).unwrap();
     home

@@ -1,0 +1,133 @@
+//! What an owner does with a store beside using it: check, rebuild, back up, restore, and carry sessions over.
+//!
+//! All of it works on the files, in the caller's thread, and blocks on the disk. Checks, backups and exports read one
+//! moment of the store and may run while a daemon writes; what changes a store wants it for itself.
+
+mod backup;
+mod check;
+mod refold;
+mod transfer;
+
+use std::{fmt, fs, io, path::Path};
+
+use rusqlite::Connection;
+
+pub use self::{
+    backup::{Mark, backup, restore},
+    check::{Findings, check, rebuild},
+    transfer::{Exported, Imported, export_session, import_session},
+};
+use super::{OpenError, open_reader, schema};
+use crate::{AppendError, Cause};
+
+/// Something in a store that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The session that it is in, as stored.
+    pub session: Option<String>,
+    /// The number of the record that it is about.
+    pub seq: Option<u64>,
+    /// What is wrong.
+    pub problem: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.session, self.seq) {
+            (Some(session), Some(seq)) => write!(f, "record {seq} of session {session}: {}", self.problem),
+            (Some(session), None) => write!(f, "session {session}: {}", self.problem),
+            (None, _) => f.write_str(&self.problem),
+        }
+    }
+}
+
+/// A store could not be looked after.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpkeepError {
+    /// The store could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Something is in the place where the copy goes.
+    #[error("{path} is there already: choose another file, or remove it")]
+    Exists {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+    /// The store that would be overwritten is not empty.
+    #[error("the store {path} is not empty: what it holds would be lost")]
+    NotEmpty {
+        /// The database.
+        path: std::path::PathBuf,
+    },
+    /// The file that should be restored is damaged.
+    #[error("the backup {path} is damaged: {problem}")]
+    BadBackup {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// There is no such session.
+    #[error("there is no session {0}")]
+    NoSession(String),
+    /// The session to be imported is there already.
+    #[error("the session {0} is there already: choose another one")]
+    SessionExists(String),
+    /// A line of an export can't be understood.
+    #[error("line {line} is not of an export: {problem}")]
+    BadLine {
+        /// Its number, from 1.
+        line: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A record was refused.
+    #[error("line {line} can't be imported")]
+    Refused {
+        /// The line's number, from 1.
+        line: u64,
+        /// Why.
+        #[source]
+        source: AppendError,
+    },
+    /// A file failed.
+    #[error("{action} {path}")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: std::path::PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// What is read or written failed.
+    #[error("carry the session over")]
+    Stream(#[source] io::Error),
+    /// The database failed.
+    #[error("read or write the database")]
+    Database(#[source] Cause),
+}
+
+impl UpkeepError {
+    fn file(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::File { action, path: path.to_owned(), source }
+    }
+}
+
+impl From<rusqlite::Error> for UpkeepError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// Opens a store of this version to read one moment of it, whether a daemon writes to it or not.
+fn look(path: &Path) -> Result<Connection, OpenError> {
+    fs::metadata(path).map_err(|error| OpenError::file("open", path, error))?;
+    let database = |error| OpenError::database(path, error);
+    let connection = open_reader(path).map_err(database)?;
+    schema::expect_current(&connection, path)?;
+    connection.execute_batch("BEGIN").map_err(database)?;
+    Ok(connection)
+}

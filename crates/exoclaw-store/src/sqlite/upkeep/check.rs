@@ -1,0 +1,188 @@
+//! Whether a store is sound, and making its folds anew.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::{
+    super::{SqliteConfig, file, kv, open_writer},
+    Problem, UpkeepError, look,
+    refold::refold,
+};
+
+/// Problems that are named; more of them are only counted.
+const NAMED: usize = 1000;
+
+/// What a store holds, and what is wrong with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Sessions.
+    pub sessions: u64,
+    /// Records.
+    pub records: u64,
+    /// Runs.
+    pub runs: u64,
+    /// Values that plugins keep.
+    pub values: u64,
+    /// What is wrong, at most the first thousand.
+    pub problems: Vec<Problem>,
+    /// What is wrong beyond those.
+    pub unnamed: u64,
+}
+
+impl Findings {
+    /// Nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn add(&mut self, problem: Problem) {
+        if self.problems.len() < NAMED {
+            self.problems.push(problem);
+        } else {
+            self.unnamed += 1;
+        }
+    }
+
+    /// Goes on after a part that could not be read to its end.
+    fn part(&mut self, part: &str, look: impl FnOnce(&mut Self) -> rusqlite::Result<()>) {
+        if let Err(error) = look(self) {
+            self.add(Problem { session: None, seq: None, problem: format!("{part} can't be read: {error}") });
+        }
+    }
+}
+
+/// Verifies every checksum and every rule of the format. The store is not changed, and may be in use.
+///
+/// # Errors
+/// When the store can't be opened. What is wrong inside is a finding.
+pub fn check(path: &Path) -> Result<Findings, UpkeepError> {
+    let connection = look(path)?;
+    let mut findings = Findings::default();
+    findings.part("the database", |findings| check_database(&connection, findings));
+    findings.part("the journal", |findings| refold(&connection, &mut |problem| findings.add(problem)));
+    findings.part("the runs", |findings| compare_runs(&connection, findings));
+    findings.part("the sessions", |findings| compare_sessions(&connection, findings));
+    findings.part("the values", |findings| check_values(&connection, findings));
+    findings.part("the tables", |findings| count(&connection, findings));
+    Ok(findings)
+}
+
+/// Folds sessions and runs anew from the records, in one transaction. Sessions with damaged records are quarantined, the
+/// others freed. Forgotten keys come back, until they are forgotten again. Gives back what was wrong with the records.
+///
+/// # Errors
+/// When the store is in use or can't be opened, read or written; then it is as it was.
+pub fn rebuild(config: &SqliteConfig) -> Result<Findings, UpkeepError> {
+    std::fs::metadata(&config.path).map_err(|error| UpkeepError::file("open", &config.path, error))?;
+    let _ownership = file::claim(&config.path)?;
+    let mut connection = open_writer(config)?;
+    let mut findings = Findings::default();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    refold(&transaction, &mut |problem| findings.add(problem))?;
+    transaction.execute_batch(
+        "DELETE FROM main.runs;
+         INSERT INTO main.runs SELECT * FROM temp.runs ORDER BY id;
+         DELETE FROM main.sessions WHERE id NOT IN (SELECT session FROM temp.heads);
+         UPDATE main.sessions SET
+             created_ms = heads.created_ms, updated_ms = heads.updated_ms, last_seq = heads.last_seq,
+             last_record = heads.last_record, messages = heads.messages,
+             quarantined = (SELECT problem FROM temp.damaged WHERE damaged.session = sessions.id ORDER BY rowid LIMIT 1)
+         FROM temp.heads WHERE heads.session = sessions.id;
+         UPDATE main.kv_scopes SET bytes = (
+             SELECT ifnull(sum(octet_length(key) + length(value)), 0) FROM main.kv WHERE scope = kv_scopes.id);",
+    )?;
+    count(&transaction, &mut findings)?;
+    transaction.commit()?;
+    Ok(findings)
+}
+
+/// SQLite's own structures: pages, indexes, types.
+fn check_database(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare("PRAGMA integrity_check(20)")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let text: String = row.get(0)?;
+        if text != "ok" {
+            findings.add(Problem { session: None, seq: None, problem: text });
+        }
+    }
+    Ok(())
+}
+
+/// Sessions with damaged records are named by those; what was folded from the records can't be told any more.
+const UNDAMAGED: &str = "NOT IN (SELECT session FROM temp.damaged)";
+
+fn compare_runs(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+    // A key may be forgotten once its run has ended, and not otherwise.
+    let mut statement = connection.prepare(&format!(
+        "SELECT ifnull(sessions.key, '#' || session), run FROM (
+             SELECT ifnull(kept.session, folded.session) AS session, ifnull(kept.run, folded.run) AS run
+             FROM main.runs AS kept FULL JOIN temp.runs AS folded
+               ON kept.session = folded.session AND kept.run = folded.run
+             WHERE (kept.accepted_seq, kept.accepted_ms, kept.digest, kept.outcome, kept.resumed)
+                   IS NOT (folded.accepted_seq, folded.accepted_ms, folded.digest, folded.outcome, folded.resumed)
+                OR (kept.key IS NOT folded.key AND NOT (kept.key IS NULL AND kept.outcome IS NOT NULL))) AS wrong
+         LEFT JOIN main.sessions ON sessions.id = wrong.session WHERE wrong.session {UNDAMAGED}"
+    ))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let run: String = row.get(1)?;
+        let problem = format!("the run {run} is not kept as the records say");
+        findings.add(Problem { session: Some(row.get(0)?), seq: None, problem });
+    }
+    Ok(())
+}
+
+fn compare_sessions(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT sessions.key, heads.session IS NULL FROM main.sessions
+         LEFT JOIN temp.heads ON heads.session = sessions.id
+         WHERE (heads.created_ms, heads.updated_ms, heads.last_seq, heads.last_record, heads.messages) IS NOT
+               (sessions.created_ms, sessions.updated_ms, sessions.last_seq, sessions.last_record, sessions.messages)
+           AND sessions.id {UNDAMAGED}"
+    ))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let problem = if row.get(1)? { "it has no records" } else { "it is not summed up as the records say" };
+        findings.add(Problem { session: Some(row.get(0)?), seq: None, problem: problem.to_owned() });
+    }
+    Ok(())
+}
+
+fn check_values(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "SELECT plugin, agent, key, crc32, value FROM main.kv LEFT JOIN main.kv_scopes ON kv_scopes.id = scope",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let key: String = row.get(2)?;
+        if i64::from(kv::checksum(&key, row.get_ref(4)?.as_bytes()?)) != row.get::<_, i64>(3)? {
+            let (plugin, agent): (Option<String>, Option<String>) = (row.get(0)?, row.get(1)?);
+            let (plugin, agent) = (plugin.unwrap_or_default(), agent.unwrap_or_default());
+            let problem =
+                format!("the value {key:?} of plugin {plugin} for agent {agent}: its checksum does not match");
+            findings.add(Problem { session: None, seq: None, problem });
+        }
+    }
+    let mut statement = connection.prepare(
+        "SELECT plugin, agent FROM main.kv_scopes WHERE bytes <> (
+             SELECT ifnull(sum(octet_length(key) + length(value)), 0) FROM main.kv WHERE scope = kv_scopes.id)",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (plugin, agent): (String, String) = (row.get(0)?, row.get(1)?);
+        let problem = format!("the values of plugin {plugin} for agent {agent} are not counted right");
+        findings.add(Problem { session: None, seq: None, problem });
+    }
+    Ok(())
+}
+
+fn count(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+    let rows = |table: &str| connection.query_row(&format!("SELECT count(*) FROM main.{table}"), [], |row| row.get(0));
+    findings.sessions = rows("sessions")?;
+    findings.records = rows("records")?;
+    findings.runs = rows("runs")?;
+    findings.values = rows("kv")?;
+    Ok(())
+}

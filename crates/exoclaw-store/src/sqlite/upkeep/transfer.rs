@@ -1,0 +1,187 @@
+//! One session as JSON Lines: out of one store, into another.
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, Read, Write},
+    path::Path,
+};
+
+use exoclaw_protocol::{ErrorCode, RunId, SessionKey};
+use rusqlite::{OptionalExtension, TransactionBehavior};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    super::{SqliteConfig, file, journal, open_writer},
+    Problem, UpkeepError, look,
+};
+use crate::{
+    AppendError, ReadError, Record, RunOutcome,
+    encoded::{self, RECORD_BYTES},
+};
+
+/// Longest line that is read: a record with what stands around it.
+const LINE_BYTES: u64 = RECORD_BYTES as u64 + 1024;
+
+/// Version of the lines.
+const VERSION: u32 = 1;
+
+/// The first line: what follows.
+#[derive(Debug, Serialize, Deserialize)]
+struct Heading {
+    /// The version of the lines.
+    exoclaw_session: u32,
+    session: SessionKey,
+}
+
+/// Every other line.
+#[derive(Debug, Serialize, Deserialize)]
+struct Line {
+    seq: u64,
+    at_ms: u64,
+    record: Record,
+}
+
+/// What was exported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// Records that were written.
+    pub records: u64,
+    /// Records that are damaged and were left out.
+    pub damaged: Vec<Problem>,
+}
+
+/// What was imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// The session.
+    pub session: SessionKey,
+    /// Its records.
+    pub records: u64,
+    /// Runs that had not ended when they were exported. They are ended as interrupted: no tool runs because of an import.
+    pub ended: u64,
+}
+
+/// Writes a session, a record to a line, after a line that says what it is. The store may be in use. Damaged records are
+/// left out and named.
+///
+/// # Errors
+/// When there is no such session, the store can't be read, or `out` not be written.
+pub fn export_session(path: &Path, session: &SessionKey, out: &mut dyn Write) -> Result<Exported, UpkeepError> {
+    let connection = look(path)?;
+    let id: Option<i64> = connection
+        .query_row("SELECT id FROM sessions WHERE key = ?1", [session.as_str()], |row| row.get(0))
+        .optional()?;
+    let id = id.ok_or_else(|| UpkeepError::NoSession(session.to_string()))?;
+    write_line(out, &Heading { exoclaw_session: VERSION, session: session.clone() })?;
+
+    let mut exported = Exported { records: 0, damaged: Vec::new() };
+    let mut statement =
+        connection.prepare("SELECT seq, at_ms, crc32, json FROM records WHERE session = ?1 ORDER BY seq")?;
+    let mut rows = statement.query([id])?;
+    while let Some(row) = rows.next()? {
+        let (seq, at_ms) = (row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned());
+        match journal::decode(session.as_str(), seq, at_ms, row.get(2)?, row.get_ref(3)?.as_bytes().unwrap_or(b"")) {
+            Ok(record) => {
+                write_line(out, &Line { seq, at_ms, record })?;
+                exported.records += 1;
+            }
+            Err(ReadError::Damaged { session, seq, problem }) => {
+                exported.damaged.push(Problem { session: Some(session), seq: Some(seq), problem });
+            }
+            Err(error) => return Err(UpkeepError::Database(error.into())),
+        }
+    }
+    out.flush().map_err(UpkeepError::Stream)?;
+    Ok(exported)
+}
+
+/// Reads what [`export_session`] wrote into a session that is not there yet: its own, or `session`. All or nothing. Records
+/// are numbered anew and keep their times; runs that had not ended are ended at `now_ms`.
+///
+/// # Errors
+/// When the store is in use or can't be written, the session is there, or a line is not of an export.
+pub fn import_session(
+    config: &SqliteConfig,
+    input: &mut dyn BufRead,
+    session: Option<&SessionKey>,
+    now_ms: u64,
+) -> Result<Imported, UpkeepError> {
+    let mut lines = Lines { input, number: 0 };
+    let heading: Heading = lines.next()?.ok_or_else(|| lines.bad("there is nothing"))?;
+    if heading.exoclaw_session != VERSION {
+        return Err(lines.bad(&format!("version {} is not known here", heading.exoclaw_session)));
+    }
+    let session = session.cloned().unwrap_or(heading.session);
+
+    let _ownership = file::claim(&config.path)?;
+    let mut connection = open_writer(config)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if journal::session(&transaction, &session)?.is_some() {
+        return Err(UpkeepError::SessionExists(session.to_string()));
+    }
+    let (mut imported, mut open) = (Imported { session, records: 0, ended: 0 }, BTreeSet::new());
+    let mut append = |at_ms, record: Record, line| {
+        let refused = |source| UpkeepError::Refused { line, source };
+        let encoded = encoded::encode(vec![record]).map_err(refused)?;
+        let mut appended = journal::append(&transaction, &imported.session, at_ms, &encoded)?;
+        if let Err(AppendError::DuplicateKey(key)) = &appended {
+            // The earlier message's key was forgotten before this one came.
+            journal::forget_key(&transaction, &imported.session, key)?;
+            appended = journal::append(&transaction, &imported.session, at_ms, &encoded)?;
+        }
+        appended.map_err(refused)?;
+        imported.records += 1;
+        Ok::<_, UpkeepError>(())
+    };
+    while let Some(Line { at_ms, record, .. }) = lines.next()? {
+        match &record {
+            Record::Accepted { run_id, .. } => drop(open.insert(run_id.clone())),
+            Record::RunEnded { run_id, .. } => drop(open.remove(run_id)),
+            _ => {}
+        }
+        append(at_ms, record, lines.number)?;
+    }
+    let ended = open.len() as u64;
+    for run_id in open {
+        append(now_ms, interrupted(run_id), lines.number)?;
+    }
+    imported.ended = ended;
+    transaction.commit()?;
+    Ok(imported)
+}
+
+fn interrupted(run_id: RunId) -> Record {
+    let message = "the session was exported while the run was under way: send again".to_owned();
+    Record::RunEnded {
+        run_id,
+        outcome: RunOutcome::Failed { code: ErrorCode::Interrupted, message, text: String::new() },
+    }
+}
+
+fn write_line(out: &mut dyn Write, line: &impl Serialize) -> Result<(), UpkeepError> {
+    let mut json = serde_json::to_vec(line).map_err(|error| UpkeepError::Stream(error.into()))?;
+    json.push(b'\n');
+    out.write_all(&json).map_err(UpkeepError::Stream)
+}
+
+/// Lines that are read one by one, each bounded.
+struct Lines<'a> {
+    input: &'a mut dyn BufRead,
+    number: u64,
+}
+
+impl Lines<'_> {
+    fn next<T: for<'de> Deserialize<'de>>(&mut self) -> Result<Option<T>, UpkeepError> {
+        let mut line = Vec::new();
+        self.number += 1;
+        (&mut *self.input).take(LINE_BYTES).read_until(b'\n', &mut line).map_err(UpkeepError::Stream)?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        serde_json::from_slice(&line).map(Some).map_err(|error| self.bad(&error.to_string()))
+    }
+
+    fn bad(&self, problem: &str) -> UpkeepError {
+        UpkeepError::BadLine { line: self.number, problem: problem.to_owned() }
+    }
+}
