@@ -64,6 +64,12 @@ pub(crate) enum Command {
     /// Look at the config
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Carry conversations over
+    #[command(subcommand)]
+    Session(SessionCommand),
+    /// Check, mend and copy what is kept
+    #[command(subcommand)]
+    Store(StoreCommand),
 }
 
 #[derive(Debug, Args)]
@@ -284,4 +290,61 @@ pub(crate) enum ConfigCommand {
     Check,
     /// Print each value with where it came from
     Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionCommand {
+    /// Write a conversation as JSON Lines
+    ///
+    /// The daemon may run meanwhile. Damaged records are left out and named, and the command then ends with 65.
+    Export {
+        /// The conversation: a name, or a whole key such as agent:main:main
+        #[arg(value_name = "SESSION")]
+        session: SessionRef,
+        /// Where to write it [default: stdout]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Read a conversation that was exported
+    ///
+    /// The daemon must not run. All or nothing; runs that had not ended are ended.
+    Import {
+        /// What to read [default: stdin]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Under another name or key than its own
+        #[arg(long, value_name = "SESSION")]
+        session: Option<SessionRef>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Verify every checksum and rule, and name what is wrong
+    ///
+    /// The daemon may run meanwhile. Ends with 65 where anything is wrong.
+    Check,
+    /// Make the tables of sessions and runs anew from the journal
+    ///
+    /// The daemon must not run. Sessions with damaged records are quarantined, all others are free again.
+    Rebuild,
+    /// Copy everything that was acknowledged by now into a new file
+    ///
+    /// The daemon may run, and goes on writing. Keys and config are not in the copy.
+    Backup {
+        /// The file; there must be none of that name
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Put a backup in the place of the store
+    ///
+    /// The daemon must not run. All or nothing.
+    Restore {
+        /// The backup
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Overwrite a store that is not empty
+        #[arg(long)]
+        replace: bool,
+    },
 }

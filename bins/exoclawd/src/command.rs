@@ -6,7 +6,9 @@ mod gateway;
 mod onboard;
 mod open;
 mod plugin;
+mod session;
 mod status;
+mod store;
 mod token;
 
 use std::path::Path;
@@ -34,6 +36,8 @@ pub(crate) fn run(cli: Cli, program: Option<String>, env: &Env, terminal: &mut T
         Command::Onboard(args) => onboard::run(args, &mut context),
         Command::Plugin(command) => plugin::run(command, &mut context),
         Command::Config(command) => config::run(command, &mut context),
+        Command::Session(command) => session::run(command, &mut context),
+        Command::Store(command) => store::run(command, &mut context),
     }
 }
 

@@ -27,6 +27,14 @@ fn every_command_explains_itself() {
         &["config"],
         &["config", "check"],
         &["config", "show"],
+        &["session"],
+        &["session", "export"],
+        &["session", "import"],
+        &["store"],
+        &["store", "check"],
+        &["store", "rebuild"],
+        &["store", "backup"],
+        &["store", "restore"],
     ];
     let home = home();
     let mut text = String::new();
