@@ -83,6 +83,8 @@ impl Start<'_> {
             tokens,
             own_socket: own_socket.clone(),
             hosts: config.gateway.hosts,
+            origins: config.gateway.origins,
+            proxies: config.gateway.proxies,
             ..GatewayConfig::new(address)
         };
         match Gateway::bind(gateway, runtime.clone(), Arc::new(Page)).await {

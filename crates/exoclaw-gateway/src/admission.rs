@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -9,18 +10,27 @@ use exoclaw_protocol::limits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// Counts sockets. When all places are taken, a new one is turned away. When too many are strangers, the oldest stranger
-/// goes, so that a flood of them keeps nobody out who shows a credential at once.
+/// Counts sockets. When all places are taken, a new one is turned away. When too many are strangers, one of them goes, so
+/// that a flood of them keeps nobody out who shows a credential at once: of one source the oldest; of all sources any one,
+/// which a flood can't foresee.
 #[derive(Debug)]
 pub(crate) struct Admission {
     places: Arc<Semaphore>,
     strangers: Mutex<Strangers>,
+    /// Many sources come by the address of a proxy.
+    proxies: Vec<IpAddr>,
 }
 
 #[derive(Debug, Default)]
 struct Strangers {
     arrivals: u64,
-    by_arrival: BTreeMap<u64, CancellationToken>,
+    by_arrival: BTreeMap<u64, Stranger>,
+}
+
+#[derive(Debug)]
+struct Stranger {
+    source: Option<IpAddr>,
+    evicted: CancellationToken,
 }
 
 /// One socket's place, given back when dropped.
@@ -33,22 +43,25 @@ pub(crate) struct Place {
 }
 
 impl Admission {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { places: Arc::new(Semaphore::new(limits::SOCKETS)), strangers: Mutex::default() })
+    pub(crate) fn new(proxies: &[IpAddr]) -> Arc<Self> {
+        let places = Arc::new(Semaphore::new(limits::SOCKETS));
+        let proxies = proxies.iter().map(IpAddr::to_canonical).collect();
+        Arc::new(Self { places, strangers: Mutex::default(), proxies })
     }
 
     /// A place for a stranger, if there is one.
-    pub(crate) fn admit(self: &Arc<Self>) -> Option<Place> {
+    pub(crate) fn admit(self: &Arc<Self>, source: Option<IpAddr>) -> Option<Place> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let evicted = CancellationToken::new();
         let mut strangers = self.lock();
         strangers.arrivals += 1;
         let arrival = strangers.arrivals;
-        strangers.by_arrival.insert(arrival, evicted.clone());
-        if strangers.by_arrival.len() > limits::UNAUTHENTICATED_SOCKETS
-            && let Some((_, oldest)) = strangers.by_arrival.pop_first()
+        strangers.by_arrival.insert(arrival, Stranger { source, evicted: evicted.clone() });
+        let one_source = source.filter(|source| !self.proxies.contains(source));
+        if let Some(gone) = strangers.too_many(one_source)
+            && let Some(stranger) = strangers.by_arrival.remove(&gone)
         {
-            oldest.cancel();
+            stranger.evicted.cancel();
         }
         drop(strangers);
         Some(Place { admission: Arc::clone(self), arrival, evicted, _place: place })
@@ -56,6 +69,23 @@ impl Admission {
 
     fn lock(&self) -> MutexGuard<'_, Strangers> {
         self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Strangers {
+    /// Whose place is needed, if there are too many.
+    fn too_many(&self, source: Option<IpAddr>) -> Option<u64> {
+        let of_source = || self.by_arrival.iter().filter(|(_, stranger)| source.is_some() && stranger.source == source);
+        if of_source().count() > limits::UNAUTHENTICATED_SOCKETS_OF_SOURCE {
+            return of_source().next().map(|(arrival, _)| *arrival);
+        }
+        let count = self.by_arrival.len();
+        if count <= limits::UNAUTHENTICATED_SOCKETS {
+            return None;
+        }
+        // Where the system has no random numbers, the oldest goes. The newest was let in just now.
+        let chance = getrandom::u64().map_or(0, |drawn| drawn % (count as u64 - 1));
+        self.by_arrival.keys().nth(usize::try_from(chance).unwrap_or(0)).copied()
     }
 }
 

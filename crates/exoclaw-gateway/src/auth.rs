@@ -5,7 +5,7 @@ mod codes;
 mod cookies;
 mod pass;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use exoclaw_protocol::Secret;
 use exoclaw_runtime::Clock;
@@ -17,7 +17,10 @@ use subtle::ConstantTimeEq;
 pub(crate) use self::pass::Pass;
 use self::{codes::Codes, cookies::Cookies};
 pub use self::{codes::LOGIN_CODE_LIFETIME, cookies::COOKIE_LIFETIME};
-use crate::wire::Peer;
+use crate::{
+    limiter::{Kind, Limiter, TooMany},
+    wire::Peer,
+};
 
 /// SHA-256 of a secret. Comparing two takes the same time whatever they are, and the secret itself is not kept.
 #[derive(Clone, Copy)]
@@ -58,6 +61,8 @@ pub(crate) enum Shown {
     Nothing,
     /// One that is not ours.
     Wrong,
+    /// One that was not looked at: too many from there were wrong.
+    Unseen(TooMany),
 }
 
 /// The credentials that are good now.
@@ -69,23 +74,25 @@ pub(crate) struct Auth {
     clock: Arc<dyn Clock>,
     codes: Codes,
     cookies: Cookies,
+    limiter: Limiter,
 }
 
 impl Auth {
     pub(crate) fn new(owner: Option<&Secret>, tokens: Arc<Tokens>, clock: Arc<dyn Clock>, port: u16) -> Self {
         let owner = owner.map(|token| Fingerprint::of(token.expose()));
-        Self { owner, tokens, clock, codes: Codes::default(), cookies: Cookies::new(port) }
+        let (codes, cookies, limiter) = (Codes::default(), Cookies::new(port), Limiter::default());
+        Self { owner, tokens, clock, codes, cookies, limiter }
     }
 
     /// Checks a token: the owner's allows everything, each other one what its record says.
-    pub(crate) fn token(&self, shown: &str) -> Option<Pass> {
-        let owner = match &self.owner {
-            Some(token) => Fingerprint::of(shown) == *token,
-            None => return Some(Pass::owner()),
-        };
-        let now_ms = self.clock.now_ms();
-        let holder = self.tokens.check(shown, now_ms).map(|holder| Pass::of_token(holder, now_ms));
-        if owner { Some(Pass::owner()) } else { holder }
+    pub(crate) fn token(&self, shown: &str, source: Option<IpAddr>) -> Result<Option<Pass>, TooMany> {
+        let Some(owner) = &self.owner else { return Ok(Some(Pass::owner())) };
+        self.limiter.check(source, Kind::Token, || {
+            let is_owner = Fingerprint::of(shown) == *owner;
+            let now_ms = self.clock.now_ms();
+            let holder = self.tokens.check(shown, now_ms).map(|holder| Pass::of_token(holder, now_ms));
+            if is_owner { Some(Pass::owner()) } else { holder }
+        })
     }
 
     /// Checks the head of a request. A cookie counts only where a page of our own sends it: browsers add it for others, too.
@@ -96,29 +103,40 @@ impl Auth {
         if let Some(value) = headers.get(AUTHORIZATION) {
             let bearer = value.to_str().ok().and_then(|value| value.split_once(' '));
             let pass = match bearer {
-                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => self.token(token.trim()),
-                Some(_) | None => None,
+                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                    self.token(token.trim(), peer.source())
+                }
+                Some(_) | None => Ok(None),
             };
-            return pass.map_or(Shown::Wrong, Shown::Known);
+            return match pass {
+                Ok(pass) => pass.map_or(Shown::Wrong, Shown::Known),
+                Err(too_many) => Shown::Unseen(too_many),
+            };
         }
         if self.owner.is_none() {
             return Shown::Known(Pass::owner());
         }
-        if own_page && self.cookies.is_known(headers) {
-            return Shown::Known(Pass::browser());
+        let Some(cookie) = self.cookies.shown(headers).filter(|_| own_page) else { return Shown::Nothing };
+        let compare = || self.cookies.is_known(cookie).then(Pass::browser);
+        match self.limiter.check(peer.source(), Kind::Cookie, compare) {
+            Ok(pass) => pass.map_or(Shown::Nothing, Shown::Known),
+            Err(too_many) => Shown::Unseen(too_many),
         }
-        Shown::Nothing
     }
 
     /// A new one-time code. It opens a new round of attempts, so that nobody's wrong guesses keep its owner out.
     pub(crate) fn new_code(&self) -> String {
+        self.limiter.forgive(Kind::Code);
         self.codes.issue()
     }
 
     /// Exchanges a code for the value of a `set-cookie` header.
-    pub(crate) fn log_in(&self, code: &str) -> Result<String, LoginError> {
-        self.codes.redeem(code)?;
-        Ok(self.cookies.issue())
+    pub(crate) fn log_in(&self, code: &str, source: Option<IpAddr>) -> Result<String, LoginError> {
+        match self.limiter.check(source, Kind::Code, || self.codes.redeem(code).then_some(())) {
+            Ok(Some(())) => Ok(self.cookies.issue()),
+            Ok(None) => Err(LoginError::Wrong),
+            Err(TooMany { retry_after }) => Err(LoginError::TooMany { retry_after }),
+        }
     }
 }
 
@@ -130,7 +148,10 @@ pub(crate) enum LoginError {
     Wrong,
     /// Too many wrong ones.
     #[error("too many wrong login codes: wait a minute, or ask for a new login link")]
-    TooMany,
+    TooMany {
+        /// When the next one is looked at.
+        retry_after: Duration,
+    },
 }
 
 #[cfg(test)]

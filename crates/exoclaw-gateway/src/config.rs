@@ -1,6 +1,11 @@
 //! What a gateway is told.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use exoclaw_protocol::Secret;
 use exoclaw_store::Tokens;
@@ -22,12 +27,24 @@ pub struct GatewayConfig {
     /// Names under which the gateway may be addressed, beside IP addresses and `localhost`. A page that points another
     /// name at this machine (DNS rebinding) gets nothing.
     pub hosts: Vec<String>,
+    /// Origins of pages that count as our own, such as `https://claw.example`, beside the one that was asked.
+    pub origins: Vec<String>,
+    /// Addresses of proxies whose `X-Forwarded-For` is believed; nobody else's is.
+    pub proxies: Vec<IpAddr>,
 }
 
 impl GatewayConfig {
     /// A gateway without token and names.
     pub fn new(addr: SocketAddr) -> Self {
-        Self { addr, token: None, tokens: Arc::new(Tokens::in_memory()), own_socket: None, hosts: Vec::new() }
+        Self {
+            addr,
+            token: None,
+            tokens: Arc::new(Tokens::in_memory()),
+            own_socket: None,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            proxies: Vec::new(),
+        }
     }
 
     /// The same gateway, asking for this token.

@@ -57,8 +57,9 @@ impl Gateway {
         let tokens = config.tokens;
         let auth = Auth::new(config.token.as_ref(), Arc::clone(&tokens), Arc::clone(runtime.clock()), addr.port());
         let links = LoginLinks { addr, auth: Arc::new(auth) };
-        let door = Door { links, tokens, site: Site::new(&config.hosts), runtime, assets };
-        Ok(Self { listener, own_socket, addr, door: Arc::new(door), admission: Admission::new() })
+        let door =
+            Door { links, tokens, site: Site::new(&config.hosts, &config.origins, &config.proxies), runtime, assets };
+        Ok(Self { listener, own_socket, addr, door: Arc::new(door), admission: Admission::new(&config.proxies) })
     }
 
     /// The address that was bound.
@@ -98,7 +99,7 @@ impl Gateway {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let Some(place) = self.admission.admit() else {
+                    let Some(place) = self.admission.admit(peer.source()) else {
                         tracing::warn!(target: "exoclaw::audit", %peer, "turned away: all sockets are taken");
                         continue;
                     };

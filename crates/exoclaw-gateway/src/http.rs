@@ -83,6 +83,7 @@ async fn route(door: &Arc<Door>, mut request: Request<Incoming>, peer: Peer, pla
     if request.uri().authority().is_some() {
         return answer::refusal(StatusCode::BAD_REQUEST, "this is no proxy");
     }
+    let peer = door.site.sender(request.headers(), peer);
     let own_page = match door.site.check(request.headers()) {
         Ok(own_page) => own_page,
         Err(foreign) => {

@@ -28,6 +28,8 @@ mod gateway;
 
 mod admission;
 mod auth;
+mod limiter;
+mod meter;
 mod own_socket;
 mod site;
 mod wire;

@@ -1,11 +1,16 @@
 //! Whether a request was meant for us: the `Host` header against rebinding, the `Origin` header against foreign pages.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use http::{
     HeaderMap,
     header::{HOST, HeaderName, ORIGIN},
 };
+
+use crate::wire::Peer;
+
+/// What proxies add: the address of whoever asked them.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Why a request is not for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,11 +30,37 @@ pub(crate) enum Foreign {
 #[derive(Debug)]
 pub(crate) struct Site {
     hosts: Vec<String>,
+    /// Pages from elsewhere that count as our own.
+    origins: Vec<String>,
+    /// Whose word is taken for where a request comes from.
+    proxies: Vec<IpAddr>,
 }
 
 impl Site {
-    pub(crate) fn new(hosts: &[String]) -> Self {
-        Self { hosts: hosts.iter().map(|host| host.trim_end_matches('.').to_ascii_lowercase()).collect() }
+    pub(crate) fn new(hosts: &[String], origins: &[String], proxies: &[IpAddr]) -> Self {
+        let hosts = hosts.iter().map(|host| host.trim_end_matches('.').to_ascii_lowercase()).collect();
+        let origins = origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()).collect();
+        Self { hosts, origins, proxies: proxies.iter().map(IpAddr::to_canonical).collect() }
+    }
+
+    /// Who sent a request: whoever connected, unless that is a proxy of ours, which says for whom. Of several addresses
+    /// the last one counts that is no proxy: those before it are whatever the client wrote.
+    pub(crate) fn sender(&self, headers: &HeaderMap, peer: Peer) -> Peer {
+        let Peer::Net(addr) = peer else { return peer };
+        let is_proxy = |ip: &IpAddr| self.proxies.contains(&ip.to_canonical());
+        if !is_proxy(&addr.ip()) {
+            return peer;
+        }
+        let values = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+        let hops: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
+        for hop in hops.into_iter().rev() {
+            match hop.parse::<IpAddr>() {
+                Ok(ip) if is_proxy(&ip) => {}
+                Ok(ip) => return Peer::Net(SocketAddr::new(ip, 0)),
+                Err(_) => break,
+            }
+        }
+        peer
     }
 
     /// Checks where a request was sent and where it comes from. Says whether a page of our own sent it; programs other
@@ -43,6 +74,7 @@ impl Site {
         match one(headers, ORIGIN).map_err(|_| Foreign::Origin)? {
             None => Ok(false),
             Some(origin) if is_same_origin(origin, host) => Ok(true),
+            Some(origin) if self.origins.iter().any(|ours| ours.eq_ignore_ascii_case(origin)) => Ok(true),
             Some(_) => Err(Foreign::Origin),
         }
     }

@@ -6,7 +6,7 @@ mod requests;
 mod tokens;
 mod watches;
 
-use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use exoclaw_protocol::{
@@ -28,6 +28,8 @@ use crate::{
     admission::Place,
     auth::Pass,
     http::Door,
+    limiter::TooMany,
+    meter::{Meter, Rate},
     wire::{Peer, Wire},
 };
 
@@ -49,6 +51,7 @@ const PLACE_NEEDED: Goodbye = (CloseCode::Again, "too many connections without a
 const NO_CREDENTIAL: Goodbye = (CloseCode::Policy, "no credential was shown in time");
 const REVOKED: Goodbye = (CloseCode::Policy, "the credential was revoked");
 const EXPIRED: Goodbye = (CloseCode::Policy, "the credential has expired");
+const TOO_MANY: Goodbye = (CloseCode::Again, "too many wrong credentials");
 const UNAUTHORIZED: Goodbye = (CloseCode::Policy, "unauthorized");
 const SLOW_CONSUMER: Goodbye = (CloseCode::Policy, "slow consumer");
 const SILENT: Goodbye = (CloseCode::Policy, "no answer to a ping");
@@ -57,6 +60,11 @@ const TOO_LARGE: Goodbye = (CloseCode::Size, "the message is too large");
 const NOT_UTF8: Goodbye = (CloseCode::Invalid, "the text is not UTF-8");
 const NO_WEBSOCKET: Goodbye = (CloseCode::Protocol, "against the WebSocket protocol");
 const FAREWELL: Goodbye = (CloseCode::Normal, "");
+
+const SHOW_FIRST: &str = "show a credential first: {\"token\":\"…\"}, an Authorization header or a login";
+
+/// What one connection may ask for: a thousand small requests at once, and 500 in each second.
+const REQUESTS: Rate = Rate { burst: 4_000, every: Duration::from_micros(500) };
 
 /// Serves one upgraded connection until one side ends it. `early` holds what came with the upgrade request.
 pub(crate) async fn run(stream: Wire, early: Bytes, visitor: Visitor) {
@@ -83,6 +91,8 @@ struct Socket {
     /// Texts being answered, at most [`limits::REQUESTS_IN_FLIGHT`]: further ones are left to the network.
     requests: FuturesUnordered<BoxFuture<'static, Done>>,
     watches: Watches,
+    /// What was asked for lately.
+    meter: Meter,
     /// No text came yet: the first one may be a token.
     greeted: bool,
     opened: Instant,
@@ -100,6 +110,7 @@ impl Socket {
             outbox: Outbox::default(),
             requests: FuturesUnordered::new(),
             watches: Watches::default(),
+            meter: Meter::new(now),
             greeted: false,
             opened: now,
             heard: now,
@@ -179,32 +190,38 @@ impl Socket {
     /// The first text of a client that showed no credential before, or shows one more.
     fn greet(&mut self, text: &str, frames: &mut Frames<Wire>) -> Option<Goodbye> {
         let token = token_of(text);
-        if let Some(pass) = token.as_ref().and_then(|token| self.visitor.door.auth().token(token.expose())) {
-            self.visitor.pass = Some(pass);
-            self.visitor.place.known();
-            frames.trust();
-            self.outbox.text(r#"{"ok":true}"#.to_owned());
-            return None;
-        }
         let peer = self.visitor.peer;
-        tracing::warn!(target: "exoclaw::audit", %peer, shown = token.is_some(), "socket without a credential");
-        let why = match token {
-            Some(_) => "the token is not the gateway's",
-            None => "show a credential first: {\"token\":\"…\"}, an Authorization header or a login",
+        let check = |token: &Secret| self.visitor.door.auth().token(token.expose(), peer.source());
+        let (error, goodbye) = match token.as_ref().map(check) {
+            Some(Ok(Some(pass))) => {
+                self.visitor.pass = Some(pass);
+                self.visitor.place.known();
+                frames.trust();
+                self.outbox.text(r#"{"ok":true}"#.to_owned());
+                return None;
+            }
+            Some(Ok(None)) => (RpcError::new(ErrorCode::Unauthorized, "the token is not the gateway's"), UNAUTHORIZED),
+            Some(Err(TooMany { retry_after })) => (requests::too_many("too many wrong tokens", retry_after), TOO_MANY),
+            None => (RpcError::new(ErrorCode::Unauthorized, SHOW_FIRST), UNAUTHORIZED),
         };
+        tracing::warn!(target: "exoclaw::audit", %peer, reason = %error.code, "socket without a credential");
         let id = match rpc::parse(text.as_bytes()) {
             Incoming::One(Ok(request)) => request.id.unwrap_or(Id::Null),
             Incoming::One(Err(_)) | Incoming::Batch(_) => Id::Null,
         };
-        let refusal = Response::error(id, &RpcError::new(ErrorCode::Unauthorized, why));
-        self.outbox.text(requests::written(&refusal));
-        Some(UNAUTHORIZED)
+        self.outbox.text(requests::written(&Response::error(id, &error)));
+        Some(goodbye)
     }
 
     fn request(&mut self, pass: Pass, text: &str) {
         let incoming = rpc::parse(text.as_bytes());
         let sends = requests::sends(&incoming).then(|| self.watches.sending());
         let door = Arc::clone(&self.visitor.door);
+        if let Err(retry_after) = self.meter.take(requests::cost(&incoming), REQUESTS, Instant::now()) {
+            let refused = requests::too_many("this connection asks for too much in too short a time", retry_after);
+            self.requests.push(Box::pin(requests::refuse(refused, incoming, sends)));
+            return;
+        }
         self.requests.push(Box::pin(requests::answer(door, pass, incoming, sends)));
     }
 

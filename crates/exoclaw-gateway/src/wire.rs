@@ -2,7 +2,7 @@
 
 use std::{
     fmt, io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -26,6 +26,19 @@ pub(crate) enum Peer {
     Net(SocketAddr),
     /// A program of the user who runs the daemon, on this machine.
     Own,
+}
+
+impl Peer {
+    /// Whom to hold responsible: an address, or half of a network where every machine has many (RFC 6177).
+    pub(crate) fn source(self) -> Option<IpAddr> {
+        match self {
+            Self::Net(addr) => match addr.ip().to_canonical() {
+                IpAddr::V4(ip) => Some(ip.into()),
+                IpAddr::V6(ip) => Some(std::net::Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into()),
+            },
+            Self::Own => None,
+        }
+    }
 }
 
 impl fmt::Display for Peer {

@@ -66,7 +66,7 @@ codes! {
     StoreReadOnly = -32009, "store_read_only", retryable: true;
     /// The provider refused the key.
     ProviderAuth = -32010, "provider_auth", retryable: false;
-    /// The provider asks for a pause.
+    /// Too much in too short a time: for us, or for the provider.
     RateLimited = -32011, "rate_limited", retryable: true;
     /// The provider is overloaded or away.
     ProviderUnavailable = -32012, "provider_unavailable", retryable: true;

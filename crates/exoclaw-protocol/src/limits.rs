@@ -38,6 +38,9 @@ pub const PONG_DEADLINE: Duration = Duration::from_secs(25);
 /// Sockets that have not yet shown a credential, in all.
 pub const UNAUTHENTICATED_SOCKETS: usize = 256;
 
+/// Sockets that have not yet shown a credential, of one address (an IPv6 network of 64 bits counts as one).
+pub const UNAUTHENTICATED_SOCKETS_OF_SOURCE: usize = 64;
+
 /// Open sockets in all.
 pub const SOCKETS: usize = 16_384;
 

@@ -17,6 +17,7 @@ pub(super) fn check(
     notices: &mut Vec<String>,
 ) -> Result<(), ConfigError> {
     let check = Check { config, file };
+    check.gateway()?;
     check.providers(notices)?;
     check.agents()?;
     check.plugins()?;
@@ -75,6 +76,29 @@ struct Check<'a> {
 impl Check<'_> {
     fn error(&self, path: &[&str], message: String, hint: impl Into<Option<String>>) -> ConfigError {
         ConfigError::value(self.file, path, message, hint.into())
+    }
+
+    fn gateway(&self) -> Result<(), ConfigError> {
+        for (index, origin) in self.config.gateway.origins.iter().enumerate() {
+            let url = Url::from_str(origin).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            // An address of a page, a blank or a pattern would silently never fit.
+            let given = origin.trim_end_matches('/');
+            if url.is_none_or(|url| !url.origin().ascii_serialization().eq_ignore_ascii_case(given)) {
+                let hint = "such as \"https://claw.example\", without a path and without the usual port".to_owned();
+                let index = index.to_string();
+                let message = format!("{origin:?} is no origin");
+                return Err(self.error(&["gateway", "origins", &index], message, hint));
+            }
+        }
+        for (index, host) in self.config.gateway.hosts.iter().enumerate() {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+            if host.is_empty() || !host.bytes().all(plain) {
+                let message = format!("{host:?} is no host name");
+                let index = index.to_string();
+                return Err(self.error(&["gateway", "hosts", &index], message, "such as \"claw.example\"".to_owned()));
+            }
+        }
+        Ok(())
     }
 
     fn providers(&self, notices: &mut Vec<String>) -> Result<(), ConfigError> {

@@ -45,6 +45,12 @@ pub struct GatewayConfig {
     /// Names under which browsers may come, beside IP addresses and `localhost`.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// Origins of pages elsewhere that count as the daemon's own.
+    #[serde(default)]
+    pub origins: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    #[serde(default)]
+    pub proxies: Vec<std::net::IpAddr>,
 }
 
 /// Which dialect a provider speaks.

@@ -1,22 +1,57 @@
+use std::net::Ipv4Addr;
+
 use super::*;
 
+fn source(n: usize) -> Option<IpAddr> {
+    Some(Ipv4Addr::from_bits(u32::try_from(n).unwrap()).into())
+}
+
+fn evicted(places: &[Place]) -> Vec<usize> {
+    let gone = places.iter().enumerate().filter(|(_, place)| place.evicted().is_cancelled());
+    gone.map(|(at, _)| at).collect()
+}
+
 #[test]
-fn a_flood_of_strangers_drives_out_strangers_only() {
-    let admission = Admission::new();
-    let friend = admission.admit().unwrap();
+fn a_flood_of_one_source_drives_out_its_own_oldest_only() {
+    let admission = Admission::new(&[]);
+    let (friend, other) = (admission.admit(source(1)).unwrap(), admission.admit(source(2)).unwrap());
     friend.known();
-    let strangers: Vec<Place> = (0..=limits::UNAUTHENTICATED_SOCKETS).map(|_| admission.admit().unwrap()).collect();
-    assert!(!friend.evicted().is_cancelled());
-    let evicted = strangers.iter().map(|place| place.evicted().is_cancelled());
-    assert_eq!(evicted.filter(|evicted| *evicted).count(), 1);
-    assert!(strangers[0].evicted().is_cancelled(), "the oldest goes");
+    let count = limits::UNAUTHENTICATED_SOCKETS_OF_SOURCE + 3;
+    let strangers: Vec<Place> = (0..count).map(|_| admission.admit(source(1)).unwrap()).collect();
+    assert!(!friend.evicted().is_cancelled() && !other.evicted().is_cancelled());
+    assert_eq!(evicted(&strangers), [0, 1, 2]);
+}
+
+#[test]
+fn a_flood_of_many_sources_drives_out_strangers_by_chance() {
+    let flood = || {
+        let admission = Admission::new(&[]);
+        let friend = admission.admit(source(1)).unwrap();
+        friend.known();
+        let count = limits::UNAUTHENTICATED_SOCKETS + 10;
+        let strangers: Vec<Place> = (0..count).map(|n| admission.admit(source(n)).unwrap()).collect();
+        assert!(!friend.evicted().is_cancelled());
+        evicted(&strangers)
+    };
+    let (one, two) = (flood(), flood());
+    assert_eq!((one.len(), two.len()), (10, 10));
+    assert_ne!(one, two, "ten of more than 256, twice the same");
+}
+
+#[test]
+fn a_proxy_brings_many_sources() {
+    let proxy = source(9).unwrap();
+    let admission = Admission::new(&[proxy]);
+    let count = limits::UNAUTHENTICATED_SOCKETS;
+    let strangers: Vec<Place> = (0..count).map(|_| admission.admit(Some(proxy)).unwrap()).collect();
+    assert!(evicted(&strangers).is_empty());
 }
 
 #[test]
 fn places_are_bounded_and_given_back() {
-    let admission = Admission::new();
-    let mut places: Vec<Place> = std::iter::from_fn(|| admission.admit()).collect();
+    let admission = Admission::new(&[]);
+    let mut places: Vec<Place> = std::iter::from_fn(|| admission.admit(None)).collect();
     assert_eq!(places.len(), limits::SOCKETS);
     places.pop();
-    assert!(admission.admit().is_some());
+    assert!(admission.admit(None).is_some());
 }

@@ -41,10 +41,14 @@ impl Cookies {
         format!("{name}={cookie}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}")
     }
 
-    pub(super) fn is_known(&self, headers: &HeaderMap) -> bool {
+    /// The login cookie that a request shows.
+    pub(super) fn shown<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
         let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let Some((_, cookie)) = pairs.find(|(name, _)| *name == self.name) else { return false };
+        pairs.find(|(name, _)| *name == self.name).map(|(_, cookie)| cookie)
+    }
+
+    pub(super) fn is_known(&self, cookie: &str) -> bool {
         let shown = Fingerprint::of(cookie);
         let now = Instant::now();
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

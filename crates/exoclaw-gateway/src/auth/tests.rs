@@ -11,6 +11,7 @@ fn seen(shown: Shown) -> String {
         Shown::Known(Pass { who, scope, .. }) => format!("{who} {scope:?}"),
         Shown::Nothing => "nothing".to_owned(),
         Shown::Wrong => "wrong".to_owned(),
+        Shown::Unseen(_) => "unseen".to_owned(),
     }
 }
 
@@ -24,6 +25,10 @@ fn auth() -> Auth {
 
 fn anywhere() -> Peer {
     Peer::Net(([127, 0, 0, 1], 50_000).into())
+}
+
+fn log_in(auth: &Auth, code: &str) -> Result<String, LoginError> {
+    auth.log_in(code, anywhere().source())
 }
 
 fn head(auth: &Auth, headers: &HeaderMap, own_page: bool) -> String {
@@ -41,9 +46,9 @@ fn cookie(set: &str) -> HeaderMap {
 
 #[test]
 fn only_the_token_is_the_token() {
-    assert!(auth().token("the token").is_some_and(|pass| pass.scope == Scope::Admin));
+    assert!(auth().token("the token", None).unwrap().is_some_and(|pass| pass.scope == Scope::Admin));
     for wrong in ["", "the toke", "the token ", "The token", "the token\0"] {
-        assert!(auth().token(wrong).is_none(), "{wrong:?}");
+        assert!(auth().token(wrong, None).unwrap().is_none(), "{wrong:?}");
     }
 }
 
@@ -67,28 +72,32 @@ fn a_wrong_header_is_wrong_and_none_is_nothing() {
 async fn a_code_works_once_and_for_a_minute() {
     let auth = auth();
     let (used, late) = (auth.new_code(), auth.new_code());
-    assert!(auth.log_in(&used).is_ok());
-    assert_eq!(auth.log_in(&used), Err(LoginError::Wrong));
+    assert!(log_in(&auth, &used).is_ok());
+    assert_eq!(log_in(&auth, &used), Err(LoginError::Wrong));
     tokio::time::advance(LOGIN_CODE_LIFETIME).await;
-    assert_eq!(auth.log_in(&late), Err(LoginError::Wrong));
+    assert_eq!(log_in(&auth, &late), Err(LoginError::Wrong));
 }
 
 #[tokio::test(start_paused = true)]
 async fn guesses_are_counted_until_a_new_link_is_made() {
     let auth = auth();
     let code = auth.new_code();
-    let guesses: Vec<_> = (0..30).map(|n| auth.log_in(&format!("guess {n}"))).collect();
+    let guesses: Vec<_> = (0..30).map(|n| log_in(&auth, &format!("guess {n}"))).collect();
     assert_eq!(guesses[0], Err(LoginError::Wrong));
-    assert_eq!(guesses[29], Err(LoginError::TooMany));
-    assert_eq!(auth.log_in(&code), Err(LoginError::TooMany), "refused unseen");
+    assert_eq!(guesses[29], Err(LoginError::TooMany { retry_after: Duration::from_secs(6) }));
+    assert_eq!(
+        log_in(&auth, &code),
+        Err(LoginError::TooMany { retry_after: Duration::from_secs(6) }),
+        "refused unseen"
+    );
     let fresh = auth.new_code();
-    assert!(auth.log_in(&fresh).is_ok());
+    assert!(log_in(&auth, &fresh).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cookie_counts_from_our_own_page_until_it_ends() {
     let auth = auth();
-    let set = auth.log_in(&auth.new_code()).unwrap();
+    let set = log_in(&auth, &auth.new_code()).unwrap();
     assert!(set.ends_with("; HttpOnly; SameSite=Strict; Path=/; Max-Age=604800"), "{set}");
     assert_eq!(head(&auth, &cookie(&set), true), "browser Admin");
     assert_eq!(head(&auth, &cookie(&set), false), "nothing", "no page of ours sent it");
@@ -102,7 +111,7 @@ async fn a_cookie_counts_from_our_own_page_until_it_ends() {
 #[tokio::test(start_paused = true)]
 async fn logins_are_bounded_and_the_oldest_ends() {
     let auth = auth();
-    let all: Vec<String> = (0..65).map(|_| auth.log_in(&auth.new_code()).unwrap()).collect();
+    let all: Vec<String> = (0..65).map(|_| log_in(&auth, &auth.new_code()).unwrap()).collect();
     let known = all.iter().map(|set| head(&auth, &cookie(set), true) == "browser Admin");
     assert_eq!(known.collect::<Vec<_>>(), [vec![false], vec![true; 64]].concat());
 }
@@ -110,4 +119,28 @@ async fn logins_are_bounded_and_the_oldest_ends() {
 #[test]
 fn without_a_token_everyone_is_believed() {
     assert_eq!(head(&with(None), &HeaderMap::new(), false), "owner Admin");
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_credentials_are_looked_at_so_often_and_keep_no_other_kind_out() {
+    let auth = auth();
+    let set = log_in(&auth, &auth.new_code()).unwrap();
+    let wrong = headers(&[(AUTHORIZATION, "Bearer nope")]);
+    let seen: Vec<String> = (0..12).map(|_| head(&auth, &wrong, false)).collect();
+    assert_eq!(seen, [vec!["wrong"; 10], vec!["unseen"; 2]].concat());
+    assert_eq!(head(&auth, &headers(&[(AUTHORIZATION, "Bearer the token")]), false), "unseen");
+    assert_eq!(head(&auth, &cookie(&set), true), "browser Admin");
+    let elsewhere = Peer::Net(([127, 0, 0, 2], 50_000).into());
+    assert_eq!(seen_of(&auth, "Bearer the token", elsewhere), "owner Admin");
+    assert_eq!(seen_of(&auth, "Bearer the token", Peer::Own), "owner Admin");
+    tokio::time::advance(Duration::from_secs(6)).await;
+    assert_eq!(head(&auth, &headers(&[(AUTHORIZATION, "Bearer the token")]), false), "owner Admin");
+
+    let stale = headers(&[(COOKIE, "exoclaw_7200=0")]);
+    let seen: Vec<String> = (0..12).map(|_| head(&auth, &stale, true)).collect();
+    assert_eq!(seen, [vec!["nothing"; 10], vec!["unseen"; 2]].concat());
+}
+
+fn seen_of(auth: &Auth, authorization: &str, peer: Peer) -> String {
+    seen(auth.head(&headers(&[(AUTHORIZATION, authorization)]), false, peer))
 }

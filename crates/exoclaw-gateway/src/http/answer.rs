@@ -1,9 +1,14 @@
 //! Answers, and the headers that every one of them carries.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use exoclaw_protocol::ErrorCode;
 use http::{
     HeaderName, HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+    header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    },
 };
 use http_body_util::Full;
 
@@ -40,6 +45,19 @@ pub(super) fn text(status: StatusCode, text: &str) -> Answer {
     let mut answer = Response::new(Full::new(Bytes::copy_from_slice(text.as_bytes())));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer
+}
+
+/// A refusal of what may be tried again: `{"error":{"message":"…","kind":"rate_limited","retryAfterMs":…}}`.
+pub(super) fn too_many(message: &str, retry_after: Duration) -> Answer {
+    let retry_after_ms = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+    let error = serde_json::json!({
+        "message": message, "kind": ErrorCode::RateLimited, "retryAfterMs": retry_after_ms,
+    });
+    let mut answer = text(StatusCode::TOO_MANY_REQUESTS, &serde_json::json!({ "error": error }).to_string());
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // Whole seconds (RFC 9110, section 10.2.3).
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_ms.div_ceil(1_000)));
     answer
 }
 

@@ -42,7 +42,7 @@ pub(super) async fn answer(door: &Arc<Door>, request: Request<Incoming>, peer: P
     let Ok(login) = serde_json::from_slice::<Login>(&body) else {
         return answer::refusal(StatusCode::BAD_REQUEST, "want {\"code\": \"…\"}");
     };
-    let failed = match door.auth().log_in(&login.code) {
+    let failed = match door.auth().log_in(&login.code, peer.source()) {
         Ok(cookie) => {
             if let Ok(mut cookie) = HeaderValue::from_str(&cookie) {
                 cookie.set_sensitive(true);
@@ -55,9 +55,8 @@ pub(super) async fn answer(door: &Arc<Door>, request: Request<Incoming>, peer: P
         Err(failed) => failed,
     };
     tracing::warn!(target: "exoclaw::audit", %peer, reason = %failed, "login refused");
-    let status = match failed {
-        LoginError::Wrong => StatusCode::UNAUTHORIZED,
-        LoginError::TooMany => StatusCode::TOO_MANY_REQUESTS,
-    };
-    answer::refusal(status, &failed.to_string())
+    match failed {
+        LoginError::Wrong => answer::refusal(StatusCode::UNAUTHORIZED, &failed.to_string()),
+        LoginError::TooMany { retry_after } => answer::too_many(&failed.to_string(), retry_after),
+    }
 }

@@ -17,6 +17,7 @@ use super::{Answer, Door, answer};
 use crate::{
     admission::Place,
     auth::Shown,
+    limiter::TooMany,
     socket::{self, Visitor},
     wire::{Peer, Wire},
 };
@@ -40,6 +41,10 @@ pub(super) fn answer(
             let mut refusal = answer::refusal(StatusCode::UNAUTHORIZED, "the token is not the gateway's");
             refusal.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             return refusal;
+        }
+        Shown::Unseen(TooMany { retry_after }) => {
+            tracing::warn!(target: "exoclaw::audit", %peer, "too many wrong credentials");
+            return answer::too_many("too many wrong credentials from there", retry_after);
         }
     };
     if pass.is_some() {

@@ -6,7 +6,7 @@ fn check(host: &str, origin: Option<&str>) -> Result<bool, Foreign> {
     if let Some(origin) = origin {
         headers.insert(ORIGIN, origin.parse().unwrap());
     }
-    Site::new(&["claw.example.org".to_owned()]).check(&headers)
+    Site::new(&["claw.example.org".to_owned()], &["https://Desk.example/".to_owned()], &[]).check(&headers)
 }
 
 #[test]
@@ -36,6 +36,7 @@ fn only_pages_of_the_same_origin_may_ask() {
         ("claw.example.org", "https://claw.example.org"),
         ("claw.example.org:443", "https://CLAW.example.org"),
         ("[::1]:7200", "http://[::1]:7200"),
+        ("127.0.0.1:7200", "https://desk.example"),
     ] {
         assert_eq!(check(host, Some(origin)), Ok(true), "{host} {origin}");
     }
@@ -47,6 +48,9 @@ fn only_pages_of_the_same_origin_may_ask() {
         "http://127.0.0.1:7201",
         "http://localhost:7200",
         "http://127.0.0.1:7200.evil.example",
+        "http://desk.example",
+        "https://desk.example:8443",
+        "https://desk.example.evil.example",
         "http://evil.example:7200",
         "http://user@127.0.0.1:7200",
         "file://127.0.0.1:7200",
@@ -60,11 +64,37 @@ fn only_pages_of_the_same_origin_may_ask() {
 #[test]
 fn a_header_that_is_there_twice_is_not_believed() {
     let mut headers = HeaderMap::new();
-    assert_eq!(Site::new(&[]).check(&headers), Err(Foreign::NoHost));
+    assert_eq!(Site::new(&[], &[], &[]).check(&headers), Err(Foreign::NoHost));
     headers.append(HOST, "127.0.0.1".parse().unwrap());
     headers.append(ORIGIN, "http://127.0.0.1".parse().unwrap());
     headers.append(ORIGIN, "http://evil.example".parse().unwrap());
-    assert_eq!(Site::new(&[]).check(&headers), Err(Foreign::Origin));
+    assert_eq!(Site::new(&[], &[], &[]).check(&headers), Err(Foreign::Origin));
     headers.append(HOST, "evil.example".parse().unwrap());
-    assert_eq!(Site::new(&[]).check(&headers), Err(Foreign::NoHost));
+    assert_eq!(Site::new(&[], &[], &[]).check(&headers), Err(Foreign::NoHost));
+}
+
+#[test]
+fn only_proxies_of_ours_say_for_whom_they_ask() {
+    let proxies: Vec<IpAddr> = ["10.0.0.1", "10.0.0.2", "::1"].map(|ip| ip.parse().unwrap()).into();
+    let site = Site::new(&[], &[], &proxies);
+    let sender = |peer: &str, forwarded: &[&str]| {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append(FORWARDED_FOR, value.parse().unwrap());
+        }
+        let peer = Peer::Net(SocketAddr::new(peer.parse().unwrap(), 5));
+        site.sender(&headers, peer).source().unwrap().to_string()
+    };
+    for (peer, forwarded, wanted) in [
+        ("10.0.0.1", &["192.0.2.1"][..], "192.0.2.1"),
+        ("::ffff:10.0.0.1", &["192.0.2.1"], "192.0.2.1"),
+        ("10.0.0.1", &["203.0.113.9, 192.0.2.1"], "192.0.2.1"),
+        ("10.0.0.1", &["203.0.113.9", "192.0.2.1, 10.0.0.2"], "192.0.2.1"),
+        ("10.0.0.1", &["192.0.2.1, nonsense"], "10.0.0.1"),
+        ("10.0.0.1", &[], "10.0.0.1"),
+        ("192.0.2.7", &["127.0.0.1"], "192.0.2.7"),
+        ("10.0.0.1", &["2001:db8:1:2:3:4:5:6"], "2001:db8:1:2::"),
+    ] {
+        assert_eq!(sender(peer, forwarded), wanted, "{peer} {forwarded:?}");
+    }
 }

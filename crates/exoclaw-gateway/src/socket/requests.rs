@@ -1,6 +1,6 @@
 //! Answers to JSON-RPC texts: each request goes to the runtime, and its outcome becomes a response.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use exoclaw_protocol::{
     Call, ErrorCode, LoginLinkResult, RpcError, ShownOnce,
@@ -43,6 +43,40 @@ pub(super) fn sends(incoming: &Incoming) -> bool {
         Incoming::One(request) => sends(request),
         Incoming::Batch(batch) => batch.iter().any(sends),
     }
+}
+
+/// What a text costs of its connection's rate: what makes work for disk and models costs more.
+pub(super) fn cost(incoming: &Incoming) -> u32 {
+    let one = |request: &Result<Request, Response>| match request.as_ref().map(|request| request.method.as_str()) {
+        Ok("chat.send" | "token.create" | "token.rotate" | "token.revoke") => 10,
+        Ok(_) | Err(_) => 4,
+    };
+    match incoming {
+        Incoming::One(request) => one(request),
+        Incoming::Batch(batch) => batch.iter().map(one).sum(),
+    }
+}
+
+/// A refusal of what may be asked again later.
+pub(super) fn too_many(message: &str, retry_after: Duration) -> RpcError {
+    let retry_after_ms = u64::try_from(retry_after.as_millis()).ok();
+    RpcError { retry_after_ms, ..RpcError::new(ErrorCode::RateLimited, message) }
+}
+
+/// Answers each request of a text with the same refusal.
+pub(super) async fn refuse(error: RpcError, incoming: Incoming, sends: Option<u64>) -> Done {
+    let one = |request: Result<Request, Response>| match request {
+        Ok(request) => request.id.map(|id| written(&Response::error(id, &error))),
+        Err(refusal) => Some(written(&refusal)),
+    };
+    let text = match incoming {
+        Incoming::One(request) => one(request),
+        Incoming::Batch(batch) => {
+            let texts: Vec<String> = batch.into_iter().filter_map(one).collect();
+            (!texts.is_empty()).then(|| format!("[{}]", texts.join(",")))
+        }
+    };
+    Done { sends, text, ..Done::default() }
 }
 
 /// Answers one text.

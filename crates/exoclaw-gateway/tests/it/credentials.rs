@@ -14,7 +14,7 @@ type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a str);
 
 /// What becomes of a client that upgrades with these headers and sends these texts, the last one a ping.
 async fn outcome(world: &World, headers: &[(&str, &str)], texts: &[&str]) -> String {
-    let mut socket = match world.upgrade(headers).await {
+    let mut socket = match world.upgrade_afresh(headers).await {
         Ok(socket) => socket,
         Err(status) => return status.to_string(),
     };

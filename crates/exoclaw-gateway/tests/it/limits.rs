@@ -154,6 +154,57 @@ async fn a_flood_of_strangers_keeps_no_client_out() {
     assert_eq!(world.client().await.ask(PING).await["id"], 1);
 }
 
+/// Guesses on loopback are limited as any, and whoever owns the daemon is served meanwhile.
+#[tokio::test]
+async fn guessing_is_hopeless_and_keeps_the_owner_out_nowhere_else() {
+    let world = World::start().await;
+    let bearer = format!("Bearer {}", crate::support::TOKEN);
+    let mut statuses = Vec::new();
+    for n in 0..20 {
+        statuses.push(world.upgrade(&[("authorization", &format!("Bearer guess-{n}"))]).await.err().unwrap());
+    }
+    assert_eq!(statuses, [[401; 10], [429; 10]].concat());
+    let mut socket = world.upgrade(&[]).await.unwrap();
+    let refused = socket.ask(r#"{"token":"guess"}"#).await;
+    let after = refused["error"]["data"]["retryAfterMs"].as_u64().unwrap();
+    assert!(refused["error"]["code"] == -32011 && (1..=6_000).contains(&after), "{refused}");
+    assert_eq!(socket.closed().await, (1013, "too many wrong credentials".to_owned()));
+    let head = "GET /ws HTTP/1.1\nHost: {host}\nConnection: Upgrade, close\nUpgrade: websocket\n\
+                Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\nAuthorization: Bearer x\n\n";
+    let answer = world.http(head).await;
+    assert_eq!(answer.status(), 429);
+    assert!(answer.header("retry-after").is_some_and(|after| (1..=6).contains(&after.parse::<u64>().unwrap())));
+    assert!(answer.body().contains(r#""kind":"rate_limited""#), "{answer:?}");
+
+    let cookie = world.log_in().await;
+    for served in [&[("cookie", cookie.as_str()), ("origin", "http://{host}")]] {
+        assert_eq!(world.upgrade(served).await.unwrap().ask(PING).await["id"], 1);
+    }
+    assert_eq!(world.upgrade_afresh(&[("authorization", &bearer)]).await.unwrap().ask(PING).await["id"], 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_asks_for_too_much_is_told_when_to_go_on() {
+    let world = World::start().await;
+    let mut socket = world.client().await;
+    tokio::time::pause();
+    let batch = format!("[{}]", vec![PING; limits::BATCH_REQUESTS].join(","));
+    let mut refused = None;
+    for _ in 0..20 {
+        let answer = socket.ask(&batch).await;
+        refused = answer[0]["error"]["data"]["retryAfterMs"].as_u64();
+        if refused.is_some() {
+            assert_eq!(answer.as_array().unwrap().len(), limits::BATCH_REQUESTS);
+            assert_eq!(answer[63]["error"]["data"]["kind"], "rate_limited");
+            break;
+        }
+    }
+    let wait = std::time::Duration::from_millis(refused.expect("a refusal") + 1);
+    tokio::time::advance(wait).await;
+    assert!(socket.ask(&batch).await[0]["error"].is_null());
+    assert_eq!(world.client().await.ask(PING).await["id"], 1);
+}
+
 /// A WebSocket client of bytes.
 struct RawSocket(TcpStream);
 

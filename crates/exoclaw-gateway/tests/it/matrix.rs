@@ -42,7 +42,7 @@ impl<'a> State<'a> {
 /// `allowed`, or why not.
 async fn outcome(world: &World, state: &State<'_>, method: &str) -> String {
     let headers: Vec<(&str, &str)> = state.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let mut socket = match world.upgrade(&headers).await {
+    let mut socket = match world.upgrade_afresh(&headers).await {
         Ok(socket) => socket,
         Err(status) => return format!("status {status}"),
     };

@@ -44,6 +44,7 @@ fn bounds() {
         mib(limits::MESSAGE_BYTES),
         seconds(limits::HANDSHAKE_DEADLINE),
         limits::UNAUTHENTICATED_SOCKETS.to_string(),
+        limits::UNAUTHENTICATED_SOCKETS_OF_SOURCE.to_string(),
         limits::SOCKETS.to_string(),
         limits::BATCH_REQUESTS.to_string(),
         limits::REQUESTS_IN_FLIGHT.to_string(),

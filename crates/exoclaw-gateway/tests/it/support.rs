@@ -146,6 +146,16 @@ impl World {
         self.upgrade_over(stream, headers).await
     }
 
+    /// The same from another address of this machine, one that was not used before.
+    pub(crate) async fn upgrade_afresh(&self, headers: &[(&str, &str)]) -> Result<Socket, u16> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let [.., high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 1, high, low], 0).into()).unwrap();
+        let stream = socket.connect(self.addr).await.unwrap();
+        self.upgrade_over(stream, headers).await
+    }
+
     pub(crate) async fn upgrade_over<S>(&self, stream: S, headers: &[(&str, &str)]) -> Result<Socket<S>, u16>
     where
         S: AsyncRead + AsyncWrite + Unpin,
