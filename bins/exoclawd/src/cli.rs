@@ -54,6 +54,9 @@ pub(crate) enum Command {
     /// A token lets another program, machine or person in, with a scope of its own. Works with and without a running daemon.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Make certificates
+    #[command(subcommand)]
+    Tls(TlsCommand),
     /// Set up a provider and an agent
     ///
     /// Asks for what the flags leave open, tries the model with one short request, and writes config and key.
@@ -77,6 +80,21 @@ pub(crate) struct OpenArgs {
     /// Print the address only
     #[arg(long)]
     pub(crate) print: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TlsCommand {
+    /// Make a certificate that vouches for itself, for a home network
+    ///
+    /// Writes cert.pem and key.pem and says how to use them. Browsers warn of it once, unless it is made known to them.
+    SelfSigned {
+        /// Names and addresses under which the daemon is reached, beside localhost
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+        /// Where to write them [default: tls in the home directory]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -253,6 +271,12 @@ pub(crate) struct GatewayArgs {
     /// Port to listen on, 0 for a free one [config: gateway.port]
     #[arg(long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
+    /// Certificate in PEM, to speak TLS with [config: gateway.tls]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Token that clients show [default: EXOCLAW_TOKEN, or one that is made at the first start]
     ///
     /// Other users of this machine can see a command's arguments: EXOCLAW_TOKEN is better.

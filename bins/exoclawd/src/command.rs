@@ -9,6 +9,7 @@ mod plugin;
 mod session;
 mod status;
 mod store;
+mod tls;
 mod token;
 
 use std::path::Path;
@@ -33,6 +34,7 @@ pub(crate) fn run(cli: Cli, program: Option<String>, env: &Env, terminal: &mut T
         Command::Chat(args) => wait_for(chat::run(args, &mut context)),
         Command::Open(args) => wait_for(open::run(&args, &mut context)),
         Command::Token(command) => wait_for(token::run(command, &mut context)),
+        Command::Tls(command) => tls::run(command, &mut context),
         Command::Onboard(args) => onboard::run(args, &mut context),
         Command::Plugin(command) => plugin::run(command, &mut context),
         Command::Config(command) => config::run(command, &mut context),

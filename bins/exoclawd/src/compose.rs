@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use exoclaw_gateway::{BindError, Gateway, GatewayConfig};
+use exoclaw_gateway::{BindError, Gateway, GatewayConfig, TlsConfig};
 use exoclaw_protocol::Secret;
 use exoclaw_runtime::{AgentConfig, Parts, Runtime, RuntimeConfig, SystemClock};
 use exoclaw_store::{OpenError, SqliteConfig, SqliteStore, Store, TokenError, Tokens};
@@ -43,6 +43,7 @@ impl Start<'_> {
     /// Opens everything, in the order in which it is needed.
     pub(crate) async fn run(self, loaded: Loaded) -> Result<Daemon, CliError> {
         let sources = if self.demo { plugins::of_demo(self.home)? } else { plugins::of_config(&loaded, self.home) };
+        let directory = loaded.directory().to_owned();
         let config = if self.demo { demo(loaded.config)? } else { loaded.config };
         let default = config.default_agent().ok_or_else(no_agents)?;
         let router = router(&config, &default.id).map_err(|error| CliError::of(Exit::Config, error))?;
@@ -77,11 +78,18 @@ impl Start<'_> {
                 return Err(CliError::of(Exit::Config, error));
             }
         };
+        let file = |path: &String| self.home.expand(path, &directory);
+        let tls = config.gateway.tls.as_ref().map(|tls| TlsConfig {
+            cert: file(&tls.cert),
+            key: file(&tls.key),
+            client_ca: tls.client_ca.as_ref().map(file),
+        });
         let address = SocketAddr::new(config.gateway.bind, config.gateway.port);
         let gateway = GatewayConfig {
             token: self.token,
             tokens,
             own_socket: own_socket.clone(),
+            tls,
             hosts: config.gateway.hosts,
             origins: config.gateway.origins,
             proxies: config.gateway.proxies,

@@ -32,6 +32,8 @@ pub struct Flags {
     pub bind: Option<String>,
     /// `--port`.
     pub port: Option<u16>,
+    /// `--tls-cert` and `--tls-key`.
+    pub tls: Option<[String; 2]>,
 }
 
 /// Everything that a config is made from.

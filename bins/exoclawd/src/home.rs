@@ -61,6 +61,11 @@ impl Home {
         self.root.join("gateway.sock")
     }
 
+    /// Certificates that were made here.
+    pub fn tls(&self) -> PathBuf {
+        self.root.join("tls")
+    }
+
     /// Everything that the demo writes, apart from what is real.
     pub fn demo(&self) -> PathBuf {
         self.root.join("demo")

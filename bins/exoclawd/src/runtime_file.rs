@@ -16,6 +16,9 @@ pub(crate) struct RuntimeFile {
     /// Where programs of the same user need no token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) socket: Option<PathBuf>,
+    /// It speaks TLS.
+    #[serde(default)]
+    pub(crate) tls: bool,
     /// Its process.
     pub(crate) pid: u32,
     /// It answers with the demo model.

@@ -84,6 +84,12 @@ impl Auth {
         Self { owner, tokens, clock, codes, cookies, limiter }
     }
 
+    /// The same, whose cookies browsers send over TLS alone.
+    pub(crate) fn over_tls(mut self) -> Self {
+        self.cookies.secure = true;
+        self
+    }
+
     /// Checks a token: the owner's allows everything, each other one what its record says.
     pub(crate) fn token(&self, shown: &str, source: Option<IpAddr>) -> Result<Option<Pass>, TooMany> {
         let Some(owner) = &self.owner else { return Ok(Some(Pass::owner())) };

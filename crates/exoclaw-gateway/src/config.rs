@@ -10,6 +10,8 @@ use std::{
 use exoclaw_protocol::Secret;
 use exoclaw_store::Tokens;
 
+use crate::{TlsConfig, TlsError};
+
 /// Shortest token that protects a port which others can reach, in bytes.
 pub(crate) const TOKEN_BYTES: usize = 16;
 
@@ -24,6 +26,8 @@ pub struct GatewayConfig {
     pub tokens: Arc<Tokens>,
     /// A Unix socket that serves programs of the user who runs the daemon, without a credential.
     pub own_socket: Option<PathBuf>,
+    /// Speak TLS. Without it only a loopback address can be bound, or one that proxies alone can reach.
+    pub tls: Option<TlsConfig>,
     /// Names under which the gateway may be addressed, beside IP addresses and `localhost`. A page that points another
     /// name at this machine (DNS rebinding) gets nothing.
     pub hosts: Vec<String>,
@@ -41,6 +45,7 @@ impl GatewayConfig {
             token: None,
             tokens: Arc::new(Tokens::in_memory()),
             own_socket: None,
+            tls: None,
             hosts: Vec::new(),
             origins: Vec::new(),
             proxies: Vec::new(),
@@ -62,6 +67,9 @@ impl GatewayConfig {
             Some(token) if !local && token.expose().len() < TOKEN_BYTES => {
                 Err(BindError::ShortToken { addr: self.addr })
             }
+            Some(_) if !local && self.tls.is_none() && self.proxies.is_empty() => {
+                Err(BindError::NoTls { addr: self.addr })
+            }
             None | Some(_) => Ok(()),
         }
     }
@@ -77,6 +85,18 @@ pub enum BindError {
         /// The address.
         addr: SocketAddr,
     },
+    /// Others could read along.
+    #[error(
+        "{addr} can be reached from other machines and would speak without TLS: give it a certificate, bind to 127.0.0.1, \
+         or name the proxy that speaks TLS for it"
+    )]
+    NoTls {
+        /// The address.
+        addr: SocketAddr,
+    },
+    /// Certificate or key can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A blank token is a mistake, not a wish for none.
     #[error("the gateway's token is empty: set one, or leave the setting out")]
     EmptyToken,

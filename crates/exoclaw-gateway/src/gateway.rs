@@ -2,18 +2,21 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use exoclaw_protocol::limits;
 use exoclaw_runtime::Runtime;
 use exoclaw_store::Tokens;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Assets, BindError, GatewayConfig,
-    admission::Admission,
+    admission::{Admission, Place},
     auth::Auth,
     http::{self, Door},
     own_socket::OwnSocket,
     site::Site,
+    tls::{self, Tls},
     wire::{Peer, Wire},
 };
 
@@ -34,6 +37,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Gateway {
     listener: TcpListener,
     own_socket: Option<OwnSocket>,
+    tls: Option<Arc<Tls>>,
     addr: SocketAddr,
     door: Arc<Door>,
     admission: Arc<Admission>,
@@ -46,6 +50,7 @@ impl Gateway {
     /// When the settings would let strangers in, or the port can't be had.
     pub async fn bind(config: GatewayConfig, runtime: Runtime, assets: Arc<dyn Assets>) -> Result<Self, BindError> {
         config.check()?;
+        let tls = config.tls.map(Tls::load).transpose()?.map(Arc::new);
         let failed = |source| BindError::Listen { addr: config.addr, source };
         let listener = listen(config.addr).map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
@@ -56,10 +61,11 @@ impl Gateway {
         let own_socket = own_socket.transpose()?;
         let tokens = config.tokens;
         let auth = Auth::new(config.token.as_ref(), Arc::clone(&tokens), Arc::clone(runtime.clock()), addr.port());
-        let links = LoginLinks { addr, auth: Arc::new(auth) };
+        let auth = if tls.is_some() { auth.over_tls() } else { auth };
+        let links = LoginLinks { addr, scheme: if tls.is_some() { "https" } else { "http" }, auth: Arc::new(auth) };
         let door =
             Door { links, tokens, site: Site::new(&config.hosts, &config.origins, &config.proxies), runtime, assets };
-        Ok(Self { listener, own_socket, addr, door: Arc::new(door), admission: Admission::new(&config.proxies) })
+        Ok(Self { listener, own_socket, tls, addr, door: Arc::new(door), admission: Admission::new(&config.proxies) })
     }
 
     /// The address that was bound.
@@ -86,6 +92,11 @@ impl Gateway {
         if tasks.spawn("token uses", note_uses(Arc::clone(&self.door.tokens), tasks.token())).is_err() {
             return;
         }
+        if let Some(tls) = &self.tls
+            && tasks.spawn("TLS certificate", tls::follow(Arc::clone(tls), tasks.token())).is_err()
+        {
+            return;
+        }
         loop {
             // All branches only wait: nothing is lost when another one wins.
             let accepted = tokio::select! {
@@ -103,7 +114,8 @@ impl Gateway {
                         tracing::warn!(target: "exoclaw::audit", %peer, "turned away: all sockets are taken");
                         continue;
                     };
-                    let connection = http::serve(Arc::clone(&self.door), stream, peer, Arc::new(place));
+                    let tls = self.tls.as_ref().map(|tls| tls.acceptor());
+                    let connection = greet(tls, Arc::clone(&self.door), stream, peer, Arc::new(place));
                     if tasks.spawn("connection", connection).is_err() {
                         return;
                     }
@@ -115,6 +127,29 @@ impl Gateway {
             }
         }
     }
+}
+
+/// Agrees on TLS, where it is spoken, and serves.
+async fn greet(tls: Option<TlsAcceptor>, door: Arc<Door>, stream: Wire, peer: Peer, place: Arc<Place>) {
+    let stream = match (tls, stream) {
+        (Some(tls), Wire::Tcp(stream)) => {
+            let evicted = place.evicted().clone();
+            let stop = door.runtime.tasks().token();
+            // Whichever comes first, nothing has been said yet that would have to be kept.
+            let agreed = tokio::select! {
+                agreed = tokio::time::timeout(limits::HEADER_DEADLINE, tls.accept(stream)) => agreed,
+                () = evicted.cancelled() => return,
+                () = stop.cancelled() => return,
+            };
+            match agreed {
+                Ok(Ok(stream)) => Wire::Tls(Box::new(stream)),
+                Ok(Err(error)) => return tracing::debug!(%peer, %error, "no agreement on TLS"),
+                Err(_) => return tracing::debug!(%peer, "no agreement on TLS in time"),
+            }
+        }
+        (_, stream) => stream,
+    };
+    http::serve(door, stream, peer, place).await;
 }
 
 /// The next connection of the own socket; waits for ever where there is none.
@@ -143,6 +178,7 @@ async fn note_uses(tokens: Arc<Tokens>, stop: CancellationToken) {
 #[derive(Debug, Clone)]
 pub struct LoginLinks {
     addr: SocketAddr,
+    scheme: &'static str,
     pub(crate) auth: Arc<Auth>,
 }
 
@@ -155,7 +191,7 @@ impl LoginLinks {
             std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
         };
         let addr = SocketAddr::new(host, self.addr.port());
-        format!("http://{addr}/#code={}", self.auth.new_code())
+        format!("{}://{addr}/#code={}", self.scheme, self.auth.new_code())
     }
 }
 

@@ -32,6 +32,7 @@ mod limiter;
 mod meter;
 mod own_socket;
 mod site;
+mod tls;
 mod wire;
 
 mod http;
@@ -41,3 +42,4 @@ pub use auth::{COOKIE_LIFETIME, LOGIN_CODE_LIFETIME};
 pub use config::{BindError, GatewayConfig};
 pub use gateway::{Gateway, LoginLinks};
 pub use http::{Asset, Assets, NoAssets};
+pub use tls::{TlsConfig, TlsError};

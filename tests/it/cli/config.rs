@@ -33,7 +33,8 @@ fn values_come_from_default_file_variable_and_flag() {
     let from_file = format!("{}:2", file.display());
     assert_eq!(lines[0], ["gateway.bind", "=", "\"::1\"", "#", "EXOCLAW_GATEWAY_BIND"]);
     assert_eq!(lines[1], ["gateway.hosts", "=", "[]", "#", "default"]);
-    assert_eq!(lines[2], ["gateway.port", "=", "7300", "#", &from_file]);
+    assert_eq!(lines[2], ["gateway.origins", "=", "[]", "#", "default"]);
+    assert_eq!(lines[3], ["gateway.port", "=", "7300", "#", &from_file]);
 }
 
 #[test]

@@ -10,6 +10,8 @@ fn every_command_explains_itself() {
         &["status"],
         &["chat"],
         &["open"],
+        &["tls"],
+        &["tls", "self-signed"],
         &["token"],
         &["token", "create"],
         &["token", "list"],

@@ -112,3 +112,28 @@ fn without_credentials_it_starts_on_loopback_alone_and_says_so_everywhere() {
         assert_eq!(refused.status.code(), Some(2), "{blank:?}");
     }
 }
+
+#[test]
+fn an_open_address_needs_tls_and_a_certificate_can_be_made() {
+    let open = || Setup::demo().arg("--bind").arg("0.0.0.0");
+    let refused = open().refused();
+    assert_eq!(refused.status.code(), Some(78));
+    let text = String::from_utf8(refused.stdout).unwrap();
+    assert!(text.contains("would speak without TLS"), "{text}");
+
+    let folder = home();
+    let out = folder.path().join("tls");
+    let make = || run(folder.path(), &["tls", "self-signed", "claw.local", "10.0.0.5", "--out", out.to_str().unwrap()]);
+    let made = make().ok();
+    assert!(made.talk.contains("--tls-cert"), "{made:#?}");
+    make().failed(74, &["key.pem", "remove it first"]);
+    let mode = |name: &str| {
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(out.join(name)).unwrap().permissions()) & 0o777
+    };
+    assert_eq!(mode("key.pem"), 0o600);
+    let path = |name: &str| out.join(name).display().to_string();
+    let daemon = open().arg("--tls-cert").arg(path("cert.pem")).arg("--tls-key").arg(path("key.pem")).start();
+    assert!(daemon.login_link().starts_with("https://"), "{}", daemon.login_link());
+    let status = Ended::of(&output(&mut daemon.command(&["status", "--json"]))).ok();
+    assert_eq!(status.json()["demo"], true);
+}

@@ -1,6 +1,6 @@
 //! `gateway`: the daemon itself.
 
-use std::{io::BufRead, net::SocketAddr, time::Duration};
+use std::{io::BufRead, path::Path, time::Duration};
 
 use exoclaw_gateway::Gateway;
 use serde_json::json;
@@ -28,7 +28,9 @@ const BLOCKING_THREADS: usize = 16;
 const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 pub(super) fn run(args: GatewayArgs, context: &mut Context<'_>) -> Result<Exit, CliError> {
-    let flags = Flags { bind: args.bind.clone(), port: args.port };
+    let tls = args.tls_cert.as_ref().zip(args.tls_key.as_ref());
+    let tls = tls.map(|(cert, key)| [cert, key].map(|path| absolute(path)));
+    let flags = Flags { bind: args.bind.clone(), port: args.port, tls };
     let loaded = context.config(&flags)?;
     for notice in &loaded.notices {
         context.terminal.notice(notice)?;
@@ -63,13 +65,19 @@ async fn serve(start: Start<'_>, loaded: Loaded, context: &mut Context<'_>) -> R
     // From here on a signal asks for a clean end, also while starting.
     let mut signals = Signals::new()?;
     let is_demo = start.demo;
+    let is_tls = loaded.config.gateway.tls.is_some();
     let Daemon { runtime, gateway, own_socket } = tokio::select! {
         // Dropping a start leaves nothing that a later one would stumble over.
         daemon = start.run(loaded) => daemon?,
         () = signals.next() => return Ok(Exit::Ok),
     };
-    let file =
-        RuntimeFile { address: gateway.local_addr(), socket: own_socket, pid: std::process::id(), demo: is_demo };
+    let file = RuntimeFile {
+        address: gateway.local_addr(),
+        socket: own_socket,
+        tls: is_tls,
+        pid: std::process::id(),
+        demo: is_demo,
+    };
     let path = context.home.runtime_file();
     file.write(&path).map_err(|error| {
         CliError::new(Exit::Io, format!("write {}", path.display())).because(error).hint("is the disk full?")
@@ -124,7 +132,7 @@ fn greet(gateway: &Gateway, is_demo: bool, context: &mut Context<'_>) -> Result<
     let terminal = &mut *context.terminal;
     let colour = terminal.out_colour;
     let version = env!("CARGO_PKG_VERSION");
-    let place = colour.paint(Style::Good, url(address));
+    let place = colour.paint(Style::Good, url(&link));
     terminal.line(format_args!("exoclawd {version} listens on {place}"))?;
     terminal.line("")?;
     terminal.line(format_args!("  {}  {link}", colour.paint(Style::Bold, "in the browser ")))?;
@@ -142,8 +150,13 @@ fn greet(gateway: &Gateway, is_demo: bool, context: &mut Context<'_>) -> Result<
     Ok(())
 }
 
-fn url(address: SocketAddr) -> String {
-    format!("http://{address}")
+fn url(link: &str) -> &str {
+    link.split_once("/#").map_or(link, |(url, _)| url)
+}
+
+/// A path of the command line, which lies where the command was called.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 /// Enter was pressed, from a thread of its own that ends with the process. One press waits for its reader; further ones

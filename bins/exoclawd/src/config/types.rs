@@ -51,6 +51,21 @@ pub struct GatewayConfig {
     /// Proxies whose `X-Forwarded-For` is believed.
     #[serde(default)]
     pub proxies: Vec<std::net::IpAddr>,
+    /// Speak TLS.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
+}
+
+/// Files in PEM: absolute, from `~/`, or beside the config.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate, and those between it and its authority.
+    pub cert: String,
+    /// Its private key.
+    pub key: String,
+    /// Authorities of clients, who need a certificate then.
+    pub client_ca: Option<String>,
 }
 
 /// Which dialect a provider speaks.

@@ -20,13 +20,15 @@ const COOKIES: usize = 64;
 pub(super) struct Cookies {
     /// Holds the port: browsers share cookies among all ports of a host.
     name: String,
+    /// Browsers send it over TLS alone.
+    pub(super) secure: bool,
     /// The oldest first.
     open: Mutex<Vec<(Fingerprint, Instant)>>,
 }
 
 impl Cookies {
     pub(super) fn new(port: u16) -> Self {
-        Self { name: format!("exoclaw_{port}"), open: Mutex::default() }
+        Self { name: format!("exoclaw_{port}"), secure: false, open: Mutex::default() }
     }
 
     /// The value of a `set-cookie` header (RFC 6265bis, section 4.1).
@@ -38,7 +40,8 @@ impl Cookies {
         }
         open.push((Fingerprint::of(&cookie), Instant::now() + COOKIE_LIFETIME));
         let (name, seconds) = (&self.name, COOKIE_LIFETIME.as_secs());
-        format!("{name}={cookie}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}")
+        let secure = if self.secure { "; Secure" } else { "" };
+        format!("{name}={cookie}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}")
     }
 
     /// The login cookie that a request shows.

@@ -135,7 +135,11 @@ async fn an_open_port_needs_a_token_that_is_one() {
     assert!(matches!(bind(anywhere.clone().with_token(token(" "))).await, Err(BindError::EmptyToken)));
     assert!(matches!(bind(here.clone().with_token(token(""))).await, Err(BindError::EmptyToken)));
     assert!(matches!(bind(anywhere.clone().with_token(token("short"))).await, Err(BindError::ShortToken { .. })));
-    assert!(bind(anywhere.with_token(token(TOKEN))).await.is_ok());
+    let readable = anywhere.with_token(token(TOKEN));
+    let error = bind(readable.clone()).await.unwrap_err();
+    assert!(matches!(error, BindError::NoTls { .. }), "{error}");
+    let behind_a_proxy = GatewayConfig { proxies: vec![[192, 0, 2, 1].into()], ..readable };
+    assert!(bind(behind_a_proxy).await.is_ok());
     let taken = bind(here).await.unwrap();
     let again = bind(GatewayConfig::new(taken.local_addr())).await.unwrap_err();
     assert!(matches!(again, BindError::Listen { .. }), "{again}");

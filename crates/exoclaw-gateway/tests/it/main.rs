@@ -9,4 +9,5 @@ mod matrix;
 mod rpc;
 mod spec;
 mod support;
+mod tls;
 mod tokens;
