@@ -64,6 +64,9 @@ pub(crate) enum Command {
     /// Make, look at, try and add plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Keep secrets for plugins
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Look at the config
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -306,6 +309,23 @@ pub(crate) struct ChatArgs {
     pub(crate) session: SessionRef,
     /// The message
     pub(crate) text: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretCommand {
+    /// Keep a secret, typed without echo or read from a pipe
+    ///
+    /// A plugin gets it when its manifest asks for it and the config grants it: the daemon puts it into requests to the one
+    /// host that the manifest names, and the plugin never sees it.
+    Set {
+        /// Its name, as in the plugin's manifest
+        name: String,
+    },
+    /// Forget a secret
+    Remove {
+        /// Its name
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@ mod onboard;
 mod open;
 mod plugin;
 mod session;
+mod secret;
 mod status;
 mod store;
 mod tls;
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: Cli, program: Option<String>, env: &Env, terminal: &mut T
         Command::Tls(command) => tls::run(command, &mut context),
         Command::Onboard(args) => onboard::run(args, &mut context),
         Command::Plugin(command) => plugin::run(command, &mut context),
+        Command::Secret(command) => secret::run(command, &mut context),
         Command::Config(command) => config::run(command, &mut context),
         Command::Session(command) => session::run(command, &mut context),
         Command::Store(command) => store::run(command, &mut context),

@@ -67,6 +67,11 @@ pub(crate) fn named_token(env: &Env) -> Result<Option<Secret>, CliError> {
     env.get(TOKEN_VARIABLE).map(|token| valid_token(TOKEN_VARIABLE, token)).transpose()
 }
 
+/// A secret of plugins, if it is kept.
+pub(crate) fn secret(name: &str, home: &Home) -> Result<Option<Secret>, CliError> {
+    Credentials::new(home.credentials()).read(&CredentialName::secret(name).map_err(permission)?).map_err(permission)
+}
+
 /// The gateway's token as a client knows it; `None` before the first start of a daemon.
 pub(crate) fn gateway_token(env: &Env, home: &Home) -> Result<Option<Secret>, CliError> {
     match named_token(env)? {

@@ -1,6 +1,9 @@
 //! Plugins of the config, loaded side by side. One that can't be loaded says why and stands in nobody's way.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use exoclaw_protocol::PluginName;
 use exoclaw_runtime::{PluginSlot, Plugins, ReadyPlugin};
@@ -12,6 +15,7 @@ use crate::{
     demo,
     error::{CliError, Exit, chain},
     home::create_private,
+    keys,
 };
 
 /// Where a component comes from.
@@ -75,7 +79,7 @@ pub(crate) fn sandbox(home: &Home) -> Result<Sandbox, CliError> {
 }
 
 /// Loads one; why not is for people. Blocks.
-pub(crate) fn load_one(sandbox: &Sandbox, wanted: &Wanted, env: &Env) -> Result<ReadyPlugin, String> {
+pub(crate) fn load_one(sandbox: &Sandbox, wanted: &Wanted, env: &Env, home: &Home) -> Result<ReadyPlugin, String> {
     let loaded = match &wanted.component {
         Component::File(path) => sandbox.load(path, wanted.pin.as_ref()).map_err(|error| {
             let text = chain(&error);
@@ -91,6 +95,8 @@ pub(crate) fn load_one(sandbox: &Sandbox, wanted: &Wanted, env: &Env) -> Result<
     }
     let permit = Permit::new(plugin.manifest(), &wanted.grants, &wanted.limits).map_err(|error| chain(&error))?;
     let permit = permit.with_env(|name| env.get(name).map(str::to_owned));
+    let permit = permit.with_secrets(|name| keys::secret(name, home).map_err(|error| error.to_string().into()));
+    let permit = permit.map_err(|error| chain(&error))?;
     Ok(ReadyPlugin { plugin, permit })
 }
 
@@ -99,14 +105,15 @@ pub(crate) async fn load(wanted: Vec<Wanted>, home: &Home, env: &Env) -> Result<
     if wanted.is_empty() {
         return Ok(Plugins::default());
     }
-    let home = home.clone();
+    let home = Arc::new(home.clone());
     let stopped = |error| CliError::new(Exit::Failed, "load the plugins").because(error);
-    let sandbox = tokio::task::spawn_blocking(move || sandbox(&home)).await.map_err(stopped)??;
+    let of_home = Arc::clone(&home);
+    let sandbox = tokio::task::spawn_blocking(move || sandbox(&of_home)).await.map_err(stopped)??;
     let loads: Vec<_> = wanted
         .into_iter()
         .map(|wanted| {
-            let (sandbox, env) = (sandbox.clone(), env.clone());
-            tokio::task::spawn_blocking(move || slot(load_one(&sandbox, &wanted, &env), wanted.name))
+            let (sandbox, env, home) = (sandbox.clone(), env.clone(), Arc::clone(&home));
+            tokio::task::spawn_blocking(move || slot(load_one(&sandbox, &wanted, &env, &home), wanted.name))
         })
         .collect();
     let mut slots = Vec::with_capacity(loads.len());

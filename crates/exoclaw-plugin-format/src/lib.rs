@@ -25,15 +25,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod http;
 mod manifest;
 mod requests;
 mod section;
 mod size;
 
+pub use http::{HttpHost, HttpHostError, HttpPattern, HttpScheme, HttpTarget, PatternError, TargetError};
 pub use manifest::{Manifest, ManifestError, ToolDecl};
 pub use requests::{Access, FsRequest, Requests, SecretRequest};
 pub use section::{FormatError, PackError, SECTION, pack};
 pub use size::{ByteSize, ByteSizeError};
+pub use url::Host;
 
 /// Bounds of a plugin file, with what they protect and from whom.
 pub mod limits {

@@ -6,7 +6,7 @@ use exoclaw_protocol::{Effect, PluginName, ToolName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Requests, limits};
+use crate::{Requests, SecretRequest, limits};
 
 /// What a plugin says about itself, in `plugin.toml` and in the packed component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -123,9 +123,6 @@ impl ToolDecl {
 impl Requests {
     fn validate(&self) -> Result<(), ManifestError> {
         count("requests.http", self.http.len())?;
-        for pattern in &self.http {
-            word("requests.http", pattern)?;
-        }
         count("requests.fs", self.fs.len())?;
         let mut paths = HashSet::new();
         for dir in &self.fs {
@@ -148,17 +145,42 @@ impl Requests {
             }
         }
         count("requests.secrets", self.secrets.len())?;
+        let mut names = HashSet::new();
         for secret in &self.secrets {
-            for text in [&secret.name, &secret.header, &secret.format, &secret.to] {
-                word("requests.secrets", text)?;
-            }
-            if secret.format.matches("{}").count() != 1 {
-                return Err(field("requests.secrets.format", "want {} once, where the secret goes"));
+            secret.validate()?;
+            if !names.insert(&secret.name) {
+                return Err(field("requests.secrets", format!("{:?} is there twice", secret.name)));
             }
         }
         Ok(())
     }
 }
+
+impl SecretRequest {
+    fn validate(&self) -> Result<(), ManifestError> {
+        for text in [&self.name, &self.header, &self.format] {
+            word("requests.secrets", text)?;
+        }
+        let token = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+        if !self.header.bytes().all(token) || FRAMING.contains(&self.header.as_str()) {
+            return Err(field(
+                "requests.secrets.header",
+                format!("{:?}: want the name of a header in small letters, none that frames the request", self.header),
+            ));
+        }
+        if !self.format.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+            return Err(field("requests.secrets.format", "want ASCII"));
+        }
+        if self.format.matches("{}").count() != 1 {
+            return Err(field("requests.secrets.format", "want {} once, where the secret goes"));
+        }
+        Ok(())
+    }
+}
+
+/// Headers that say where a request goes and where it ends (RFC 9110 and 9112): no secret stands in them.
+const FRAMING: [&str; 9] =
+    ["connection", "content-length", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 
 /// A path such as `/notes/today`: absolute, without `.`, `..`, doubled or trailing slashes.
 pub(crate) fn is_plain_absolute(path: &str) -> bool {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ByteSize;
+use crate::{ByteSize, HttpHost, HttpPattern};
 
 /// The `[requests]` of a manifest. What the plugin gets is the part of it that the operator grants.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,7 +12,7 @@ use crate::ByteSize;
 pub struct Requests {
     /// HTTP requests, such as `GET https://api.github.com/repos/*`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub http: Vec<String>,
+    pub http: Vec<HttpPattern>,
     /// Directories, by the path under which the plugin sees them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fs: Vec<FsRequest>,
@@ -67,7 +67,7 @@ pub struct SecretRequest {
     /// The header's value, with `{}` for the secret.
     pub format: String,
     /// The host that may receive it.
-    pub to: String,
+    pub to: HttpHost,
 }
 
 impl Requests {

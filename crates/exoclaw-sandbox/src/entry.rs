@@ -1,6 +1,6 @@
 //! The ways into a plugin: each a function that its component exports.
 
-use exoclaw_protocol::ToolOutput;
+use exoclaw_protocol::{Effect, ToolName, ToolOutput};
 use wasmtime::{Result, Store};
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         exoclaw::plugin::types,
         reconciling::{ReconcilingPluginPre, exports::exoclaw::plugin::reconciler},
     },
-    outcome,
+    outcome, plugin,
     state::State,
 };
 
@@ -20,6 +20,9 @@ pub(crate) trait Entry: Sync {
     type Answer: Send;
     /// What the caller gets.
     type End: Send;
+
+    /// Whether the call's requests carry its idempotency key.
+    fn carries_key(plugin: &plugin::Inner, tool: &ToolName) -> bool;
 
     /// Makes the instance and calls it.
     fn enter(
@@ -38,6 +41,11 @@ pub(crate) trait Entry: Sync {
 impl Entry for ToolPluginPre<State> {
     type Answer = Result<types::Output, types::Failure>;
     type End = ToolOutput;
+
+    fn carries_key(plugin: &plugin::Inner, tool: &ToolName) -> bool {
+        let effect = plugin.manifest.tool(tool).map(|tool| tool.effect);
+        matches!(effect, Some(Effect::Idempotent | Effect::Once))
+    }
 
     async fn enter(&self, store: &mut Store<State>, request: &types::Request) -> Result<Self::Answer> {
         let instance = self.instantiate_async(&mut *store).await?;
@@ -67,6 +75,11 @@ pub enum Reconciled {
 impl Entry for ReconcilingPluginPre<State> {
     type Answer = reconciler::Outcome;
     type End = Reconciled;
+
+    /// It asks, and changes nothing.
+    fn carries_key(_: &plugin::Inner, _: &ToolName) -> bool {
+        false
+    }
 
     async fn enter(&self, store: &mut Store<State>, request: &types::Request) -> Result<Self::Answer> {
         let instance = self.instantiate_async(&mut *store).await?;

@@ -2,20 +2,25 @@
 
 use std::path::PathBuf;
 
-use exoclaw_plugin_format::{Access, ByteSize};
+use exoclaw_plugin_format::{Access, ByteSize, HttpPattern};
 use serde::Deserialize;
+
+use crate::PrivateRange;
 
 /// `[plugins.grants]` of the config. The default grants nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Grants {
-    /// HTTP requests. This version makes none: a [`Permit`](crate::Permit) refuses the grant.
-    pub http: Vec<String>,
+    /// HTTP requests.
+    pub http: Vec<HttpPattern>,
+    /// Addresses beside those of the public Internet that granted requests may go to.
+    #[serde(rename = "http-private")]
+    pub http_private: Vec<PrivateRange>,
     /// Directories.
     pub fs: Vec<FsGrant>,
     /// Names of environment variables.
     pub env: Vec<String>,
-    /// Names of secrets. They only ever enter HTTP requests, so this version refuses the grant too.
+    /// Names of secrets, each of which the host places into requests as the plugin's manifest says.
     pub secrets: Vec<String>,
     /// Quota of the plugin's own key-value store.
     pub kv: Option<ByteSize>,

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Interfaces that every component may import, by package and interface; what they give depends on the grants.
-pub(crate) const OFFERED: [&str; 10] = [
+pub(crate) const OFFERED: [&str; 12] = [
     "exoclaw:plugin/types",
     "exoclaw:plugin/log",
     "exoclaw:plugin/kv",
@@ -31,6 +31,8 @@ pub(crate) const OFFERED: [&str; 10] = [
     "wasi:cli/",
     "wasi:clocks/",
     "wasi:filesystem/",
+    "wasi:http/outgoing-handler",
+    "wasi:http/types",
     "wasi:io/",
     "wasi:random/",
 ];
@@ -38,7 +40,7 @@ pub(crate) const OFFERED: [&str; 10] = [
 /// The version of WASI that `wasmtime-wasi` defines; a test notices when they drift apart.
 const FILESYSTEM_TYPES: &str = "wasi:filesystem/types@0.2.12";
 
-/// Everything that a guest can import. `wasi:sockets` and `wasi:http` are not there.
+/// Everything that a guest can import. `wasi:sockets` is not there.
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     let l = &mut linker;
@@ -46,6 +48,8 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     kv::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
     progress::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
     l.instance("exoclaw:plugin/budget@0.1.0")?.func_wrap("remaining", remaining)?;
+
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(l)?;
 
     // wasi:io, clocks, stdio and random, without sockets.
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(l)?;

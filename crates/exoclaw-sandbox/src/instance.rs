@@ -1,17 +1,25 @@
 //! One instance for one call. This is the only place that makes a wasm store; nothing of it outlives the call.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
 
 use exoclaw_plugin_format::Access;
 use exoclaw_protocol::Metering;
 use tokio::time::timeout;
 use wasmtime::{Store, UpdateDeadline, component::ResourceTable};
 use wasmtime_wasi::{FsPerms, WasiCtx};
+use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::{
     CallError, Host, Permit, ToolRequest,
     bindings::exoclaw::plugin::types,
     entry::Entry,
+    http::{Egress, Traffic},
     limits,
     output::{Lines, Stdio},
     plugin,
@@ -31,7 +39,9 @@ pub(crate) async fn run<E: Entry>(
     let argument_bytes = arguments.len() as u64;
     let time = permit.limits.time;
     let lines = Arc::new(Lines::new(permit.plugin.clone(), request.call_id.to_string()));
-    let mut store = store(plugin, permit, host, Arc::clone(&lines))?;
+    let key = E::carries_key(plugin, &request.tool).then(|| request.idempotency_key.clone());
+    let egress = Egress::new(Arc::clone(&plugin.sandbox.http), Arc::clone(&permit.http), Arc::clone(&lines), key);
+    let mut store = store(plugin, permit, host, Arc::clone(&lines), egress)?;
     let request = types::Request {
         tool: request.tool.to_string(),
         arguments,
@@ -49,27 +59,39 @@ pub(crate) async fn run<E: Entry>(
     };
     lines.close();
     let Meter { host_calls, bytes_out, bytes_in, .. } = store.data().meter;
+    let traffic = store.data().egress.traffic();
+    let carried = |of: fn(&Traffic) -> &AtomicU64| traffic.map_or(0, |traffic| of(traffic).load(Relaxed));
     *metering = Metering {
         wall_us: 0,
         fuel: permit.limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0)),
         peak_memory: store.data().ceiling.memory() as u64,
         host_calls,
-        bytes_out: bytes_out + lines.sent() + ended.as_ref().map_or(0, E::size),
-        bytes_in: bytes_in + argument_bytes,
+        bytes_out: bytes_out + carried(|traffic| &traffic.sent) + lines.sent() + ended.as_ref().map_or(0, E::size),
+        bytes_in: bytes_in + carried(|traffic| &traffic.received) + argument_bytes,
     };
     ended
 }
 
-fn store(plugin: &plugin::Inner, permit: &Permit, host: Host, lines: Arc<Lines>) -> Result<Store<State>, CallError> {
+fn store(
+    plugin: &plugin::Inner,
+    permit: &Permit,
+    host: Host,
+    lines: Arc<Lines>,
+    egress: Egress,
+) -> Result<Store<State>, CallError> {
     let limits = &permit.limits;
     let mut table = ResourceTable::new();
     table.set_max_capacity(limits::RESOURCES);
+    let mut http = WasiHttpCtx::new();
+    http.set_field_size_limit(limits::HTTP_FIELD_BYTES);
     let state = State {
         wasi: wasi(permit, &lines)?,
         table,
         ceiling: Ceiling::new(limits),
         meter: Meter { host_call_limit: limits.host_calls, ..Meter::default() },
         lines,
+        http,
+        egress,
         host,
         may_store: permit.kv.is_some(),
         reports: limits::PROGRESS_REPORTS,

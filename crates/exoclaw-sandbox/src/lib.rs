@@ -36,6 +36,7 @@ mod digest;
 mod entry;
 mod grants;
 mod host;
+mod http;
 mod imports;
 mod instance;
 pub mod limits;
@@ -52,11 +53,12 @@ mod ticker;
 pub use digest::{DigestError, Sha256Digest};
 pub use entry::Reconciled;
 pub use exoclaw_plugin_format::{
-    Access, ByteSize, FormatError, FsRequest, Manifest, ManifestError, PackError, Requests, SecretRequest, ToolDecl,
-    pack,
+    Access, ByteSize, FormatError, FsRequest, HttpHost, HttpPattern, Manifest, ManifestError, PackError, Requests,
+    SecretRequest, ToolDecl, pack,
 };
 pub use grants::{FsGrant, Grants};
 pub use host::{Host, KeyValue, KeyValueError, OnProgress};
+pub use http::{HttpConfig, PrivateRange, PrivateRangeError, Resolve, SystemResolver};
 pub use limits::{LimitError, Limits};
 pub use load::LoadError;
 pub use outcome::CallError;

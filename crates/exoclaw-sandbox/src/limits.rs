@@ -155,3 +155,33 @@ pub const KV_VALUE_BYTES: usize = 256 * 1024;
 
 /// Keys of one listing.
 pub const KV_KEYS: u32 = 1000;
+
+/// Time to look up a host, connect and agree on TLS.
+pub(crate) const HTTP_CONNECT: Duration = Duration::from_secs(10);
+
+/// Time from the request to the response's first byte.
+pub(crate) const HTTP_FIRST_BYTE: Duration = Duration::from_secs(120);
+
+/// Time without a byte of the response's body.
+pub(crate) const HTTP_IDLE: Duration = Duration::from_secs(60);
+
+/// Bytes of one request's body, and of one response's: a plugin is no tunnel.
+pub(crate) const HTTP_BODY_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Bytes of a response's head: the host holds it whole.
+pub(crate) const HTTP_HEAD_BYTES: usize = 64 * 1024;
+
+/// Headers of a response.
+pub(crate) const HTTP_HEADERS: usize = 128;
+
+/// Bytes of headers that a guest builds up, as they lie in memory.
+pub(crate) const HTTP_FIELD_BYTES: usize = 64 * 1024;
+
+/// Bytes of a request's body that the host holds at a time.
+pub(crate) const HTTP_CHUNK_BYTES: usize = 64 * 1024;
+
+/// Requests of one call that are open at the same time; one more is refused.
+pub(crate) const HTTP_REQUESTS: usize = 16;
+
+/// Requests of all calls that are open at the same time: each holds a socket and its buffers. One more is refused.
+pub(crate) const HTTP_REQUESTS_IN_ALL: usize = 256;

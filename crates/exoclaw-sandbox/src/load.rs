@@ -146,9 +146,7 @@ fn offers(offered: &str, import: &str) -> bool {
 }
 
 fn remedy(import: &str) -> &'static str {
-    if import.starts_with("wasi:http/") {
-        "which needs the grant `http`: not supported by this version"
-    } else if import.starts_with("wasi:sockets/") {
+    if import.starts_with("wasi:sockets/") {
         "which no grant gives: plugins open no sockets"
     } else {
         "which this version does not offer: build it against exoclaw:plugin@0.1.0 and WASI 0.2"

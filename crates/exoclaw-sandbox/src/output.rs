@@ -44,6 +44,14 @@ impl Lines {
         Self { plugin, call, left, sent: AtomicU64::new(0) }
     }
 
+    pub(crate) fn plugin(&self) -> &str {
+        self.plugin.as_str()
+    }
+
+    pub(crate) fn call(&self) -> &str {
+        &self.call
+    }
+
     /// Bytes that the guest sent.
     pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Relaxed)

@@ -6,11 +6,14 @@ use std::{
     sync::Arc,
 };
 
-use exoclaw_plugin_format::{Access, Manifest};
-use exoclaw_protocol::PluginName;
+use exoclaw_plugin_format::{Access, HttpPattern, Manifest, SecretRequest};
+use exoclaw_protocol::{PluginName, Secret};
 use tokio::sync::Semaphore;
 
-use crate::{FsGrant, Grants, LimitError, Limits};
+use crate::{
+    FsGrant, Grants, LimitError, Limits,
+    http::{HttpPermit, PlacedSecret, SECRET_BYTES},
+};
 
 /// The intersection of a plugin's requests and the operator's grants, with its limits. Clones share the concurrency limit.
 #[derive(Debug, Clone)]
@@ -19,10 +22,13 @@ pub struct Permit {
     pub(crate) dirs: Arc<[Dir]>,
     pub(crate) env: Arc<[(String, String)]>,
     pub(crate) kv: Option<u64>,
+    pub(crate) http: Arc<HttpPermit>,
     pub(crate) limits: Limits,
     /// One permit for each call that may run.
     pub(crate) slots: Arc<Semaphore>,
     env_names: Vec<String>,
+    /// Granted ones; they have no values before `with_secrets`.
+    secrets: Vec<SecretRequest>,
     requested: Vec<String>,
     granted: Vec<String>,
     unrequested: Vec<String>,
@@ -41,11 +47,26 @@ pub(crate) struct Dir {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GrantError {
-    /// A kind of grant that this version has no guard for.
-    #[error("grant {kind}: not supported by this version; remove it from the plugin's grants")]
-    Unsupported {
-        /// Its key in the config.
-        kind: &'static str,
+    /// The secret's value can't be had.
+    #[error("grant secrets: read the secret {name}")]
+    Secret {
+        /// Its name.
+        name: String,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The secret has no value.
+    #[error("grant secrets: there is no secret {name}; keep it with `exoclawd secret set {name}`")]
+    MissingSecret {
+        /// Its name.
+        name: String,
+    },
+    /// The secret can't be sent, or can't be told from other text.
+    #[error("grant secrets: the secret {name} can't be used: want at least {} bytes of printable ASCII", SECRET_BYTES)]
+    UnusableSecret {
+        /// Its name.
+        name: String,
     },
     /// Where a relative path starts would be a guess.
     #[error("grant fs: {}: want an absolute path", host.display())]
@@ -85,21 +106,29 @@ impl Permit {
     /// Computes the permit of a plugin. Looks at each granted directory, so it blocks.
     ///
     /// # Errors
-    /// Grants that this version can't keep, directories that are not there or overlap with different access, and limits over
+    /// Directories that are not there or overlap with different access, and limits over
     /// their ceilings.
     pub fn new(manifest: &Manifest, grants: &Grants, limits: &Limits) -> Result<Self, GrantError> {
         limits.check()?;
-        for (kind, is_empty) in [("http", grants.http.is_empty()), ("secrets", grants.secrets.is_empty())] {
-            if !is_empty {
-                return Err(GrantError::Unsupported { kind });
-            }
-        }
         let mut lines = Lines::default();
+        let patterns = patterns(manifest, &grants.http, &mut lines);
         let dirs = directories(manifest, &grants.fs, &mut lines)?;
         let mut env_names = Vec::new();
         for name in &grants.env {
             if lines.add(manifest.requests.env.contains(name), format!("env {name}")) {
                 env_names.push(name.clone());
+            }
+        }
+        for range in &grants.http_private {
+            lines.add(!patterns.is_empty(), format!("http-private {range}"));
+        }
+        let mut secrets = Vec::new();
+        for name in &grants.secrets {
+            let request = manifest.requests.secrets.iter().find(|secret| &secret.name == name);
+            let line =
+                request.map_or(format!("secret {name}"), |secret| format!("secret {name} towards {}", secret.to));
+            if lines.add(request.is_some(), line) {
+                secrets.extend(request.cloned());
             }
         }
         let kv = match (manifest.requests.kv, grants.kv) {
@@ -117,6 +146,8 @@ impl Permit {
             plugin: manifest.name.clone(),
             dirs: dirs.into(),
             env: [].into(),
+            http: Arc::new(HttpPermit { patterns, private: grants.http_private.clone(), secrets: Vec::new() }),
+            secrets,
             kv: kv.map(|quota| quota.0),
             limits: limits.clone(),
             slots: Arc::new(Semaphore::new(limits.concurrency as usize)),
@@ -132,6 +163,26 @@ impl Permit {
     pub fn with_env(mut self, value: impl Fn(&str) -> Option<String>) -> Self {
         self.env = self.env_names.iter().filter_map(|name| Some((name.clone(), value(name)?))).collect();
         self
+    }
+
+    /// Gives the granted secrets their values; `value` is asked for those alone. Without, none is sent.
+    ///
+    /// # Errors
+    /// A secret without a value, and one that no header can carry or that is too short to be found in responses.
+    pub fn with_secrets(
+        mut self,
+        value: impl Fn(&str) -> Result<Option<Secret>, Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Result<Self, GrantError> {
+        let mut placed = Vec::with_capacity(self.secrets.len());
+        for SecretRequest { name, header, format, to } in &self.secrets {
+            let secret = value(name).map_err(|source| GrantError::Secret { name: name.clone(), source })?;
+            let secret = secret.ok_or_else(|| GrantError::MissingSecret { name: name.clone() })?;
+            let secret = PlacedSecret::new(name, header, format, to, &secret);
+            placed.push(secret.ok_or_else(|| GrantError::UnusableSecret { name: name.clone() })?);
+        }
+        let HttpPermit { patterns, private, .. } = &*self.http;
+        self.http = Arc::new(HttpPermit { patterns: patterns.clone(), private: private.clone(), secrets: placed });
+        Ok(self)
     }
 
     /// What the plugin asks for, a line each for people.
@@ -175,6 +226,24 @@ impl Lines {
         }
         effective
     }
+}
+
+/// What is both requested and granted. Each grant without a request is told.
+fn patterns(manifest: &Manifest, grants: &[HttpPattern], lines: &mut Lines) -> Vec<HttpPattern> {
+    let mut patterns = Vec::new();
+    for grant in grants {
+        let shared: Vec<_> = manifest.requests.http.iter().filter_map(|request| request.intersection(grant)).collect();
+        if shared.is_empty() {
+            lines.add(false, format!("http {grant}"));
+        }
+        for pattern in shared {
+            if !patterns.contains(&pattern) {
+                lines.add(true, format!("http {pattern}"));
+                patterns.push(pattern);
+            }
+        }
+    }
+    patterns
 }
 
 fn directories(manifest: &Manifest, grants: &[FsGrant], lines: &mut Lines) -> Result<Vec<Dir>, GrantError> {

@@ -11,7 +11,7 @@ use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures, component::Linker,
 };
 
-use crate::{cache::Cache, imports, limits, state::State, ticker::Ticker};
+use crate::{HttpConfig, cache::Cache, http::Client, imports, limits, state::State, ticker::Ticker};
 
 /// How the engine is set up.
 #[derive(Debug, Clone)]
@@ -22,11 +22,13 @@ pub struct SandboxConfig {
     pub concurrency: u32,
     /// Calls that may wait for their turn; one more is refused at once.
     pub queue: usize,
+    /// How plugins reach the network, as far as they are granted it.
+    pub http: HttpConfig,
 }
 
 impl Default for SandboxConfig {
     fn default() -> Self {
-        Self { cache: None, concurrency: 64, queue: 1024 }
+        Self { cache: None, concurrency: 64, queue: 1024, http: HttpConfig::default() }
     }
 }
 
@@ -45,6 +47,9 @@ pub enum SandboxError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The trusted certificates.
+    #[error("set up TLS")]
+    Tls(#[source] rustls::Error),
     /// The thread that ends calls which run too long.
     #[error("start the epoch thread")]
     Thread(#[source] io::Error),
@@ -64,22 +69,25 @@ pub(crate) struct Inner {
     /// Calls that wait for a slot, of their plugin or of the pool. Bounded by `queue`; when full, a call is refused.
     pub(crate) waiting: AtomicUsize,
     pub(crate) queue: usize,
+    pub(crate) http: Arc<Client>,
 }
 
 impl Sandbox {
     /// Sets up the engine and its thread.
     ///
     /// # Errors
-    /// No address space for the pool, or no thread.
+    /// No address space for the pool, no thread, or a certificate that is none.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
-        let SandboxConfig { cache, concurrency, queue } = config;
+        let SandboxConfig { cache, concurrency, queue, http } = config;
         let failed = |error: wasmtime::Error| SandboxError::Engine { concurrency, source: error.into() };
         let engine = Engine::new(&engine_config(concurrency)).map_err(failed)?;
         let linker = imports::linker(&engine).map_err(failed)?;
         let ticker = Ticker::start(engine.clone()).map_err(SandboxError::Thread)?;
         let cache = cache.map(|dir| Cache::new(dir, &engine));
         let slots = Semaphore::new(concurrency as usize);
-        Ok(Self(Arc::new(Inner { engine, linker, ticker, cache, slots, waiting: AtomicUsize::new(0), queue })))
+        let http = Arc::new(Client::new(http).map_err(SandboxError::Tls)?);
+        let waiting = AtomicUsize::new(0);
+        Ok(Self(Arc::new(Inner { engine, linker, ticker, cache, slots, waiting, queue, http })))
     }
 }
 

@@ -8,9 +8,11 @@ use std::{
 use wasmtime::component::ResourceTable;
 use wasmtime::{Error, ResourceLimiter, Result};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::{
     Host,
+    http::Egress,
     limits::{self, Limits},
     output::Lines,
 };
@@ -22,6 +24,8 @@ pub(crate) struct State {
     pub(crate) ceiling: Ceiling,
     pub(crate) meter: Meter,
     pub(crate) lines: Arc<Lines>,
+    pub(crate) http: WasiHttpCtx,
+    pub(crate) egress: Egress,
     pub(crate) host: Host,
     /// The permit has a quota.
     pub(crate) may_store: bool,
@@ -77,6 +81,14 @@ impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.meter.host_calls += 1;
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    /// As with WASI, every function of `wasi:http` begins here.
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.meter.host_calls += 1;
+        WasiHttpCtxView { hooks: &mut self.egress, table: &mut self.table, ctx: &mut self.http }
     }
 }
 

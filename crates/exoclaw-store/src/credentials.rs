@@ -19,8 +19,8 @@ const NAME_BYTES: usize = 64;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialError {
-    /// The provider's name can't name a file.
-    #[error("provider name {name:?}: want 1 to 64 of a-z, 0-9 and '-', starting with a letter or digit")]
+    /// The name can't name a file.
+    #[error("the name {name:?}: want 1 to 64 of a-z, 0-9 and '-', starting with a letter or digit")]
     Name {
         /// The start of the name.
         name: String,
@@ -88,15 +88,23 @@ impl CredentialName {
     /// # Errors
     /// Unless the name is 1 to 64 of a-z, 0-9 and `-`, starting with a letter or digit.
     pub fn provider(name: &str) -> Result<Self, CredentialError> {
+        Ok(Self { file: format!("{}.key", Self::check(name)?) })
+    }
+
+    /// A secret of plugins.
+    ///
+    /// # Errors
+    /// Unless the name is 1 to 64 of a-z, 0-9 and `-`, starting with a letter or digit.
+    pub fn secret(name: &str) -> Result<Self, CredentialError> {
+        Ok(Self { file: format!("{}.secret", Self::check(name)?) })
+    }
+
+    fn check(name: &str) -> Result<&str, CredentialError> {
         let first = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let valid = name.len() <= NAME_BYTES
             && name.bytes().next().is_some_and(first)
             && name.bytes().all(|byte| first(byte) || byte == b'-');
-        if valid {
-            Ok(Self { file: format!("{name}.key") })
-        } else {
-            Err(CredentialError::Name { name: name.chars().take(NAME_BYTES).collect() })
-        }
+        if valid { Ok(name) } else { Err(CredentialError::Name { name: name.chars().take(NAME_BYTES).collect() }) }
     }
 
     /// The token of the gateway.

@@ -87,7 +87,7 @@ fn manifest(bytes: &[u8], path: &Path) -> Result<Manifest, CliError> {
 fn load(wanted: &Wanted, context: &Context<'_>) -> Result<ReadyPlugin, CliError> {
     let spinner = spinner(&format!("compiling {}", wanted.name), context);
     let sandbox = plugins::sandbox(&context.home)?;
-    let loaded = plugins::load_one(&sandbox, wanted, context.env);
+    let loaded = plugins::load_one(&sandbox, wanted, context.env, &context.home);
     spinner.finish_and_clear();
     loaded.map_err(|error| CliError::new(Exit::Data, format!("plugin {}: {error}", wanted.name)))
 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr, str::FromStr};
 
 use exoclaw_protocol::AgentId;
 use exoclaw_router::{BuildError, Router};
+use exoclaw_sandbox::HttpPattern;
 use exoclaw_store::CredentialName;
 use reqwest::Url;
 
@@ -55,14 +56,14 @@ pub(crate) fn router(config: &Config, default: &AgentId) -> Result<Router, Build
 
 /// What a capability of old stands for.
 enum Grant {
-    Http(String),
+    Http(HttpPattern),
     Env(String),
 }
 
 fn grant(capability: &str) -> Option<Grant> {
     let (kind, what) = capability.split_once(':').filter(|(_, what)| !what.is_empty())?;
     match kind {
-        "http" => Some(Grant::Http(format!("https://{what}/*"))),
+        "http" => format!("* https://{what}/*").parse().ok().map(Grant::Http),
         "env" => Some(Grant::Env(what.to_owned())),
         _ => None,
     }

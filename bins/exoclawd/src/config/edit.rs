@@ -39,7 +39,9 @@ pub(crate) struct NewPlugin {
     pub(crate) sha256: String,
     /// Host path, guest path, access.
     pub(crate) fs: Vec<[String; 3]>,
+    pub(crate) http: Vec<String>,
     pub(crate) env: Vec<String>,
+    pub(crate) secrets: Vec<String>,
     pub(crate) kv: Option<String>,
 }
 
@@ -205,8 +207,10 @@ fn grants(plugin: &NewPlugin) -> Table {
         };
         grants.insert("fs", value(plugin.fs.iter().map(directory).collect::<Array>()));
     }
-    if !plugin.env.is_empty() {
-        grants.insert("env", value(plugin.env.iter().map(String::as_str).collect::<Array>()));
+    for (key, texts) in [("http", &plugin.http), ("env", &plugin.env), ("secrets", &plugin.secrets)] {
+        if !texts.is_empty() {
+            grants.insert(key, value(texts.iter().map(String::as_str).collect::<Array>()));
+        }
     }
     if let Some(kv) = &plugin.kv {
         grants.insert("kv", value(kv));

@@ -4,41 +4,10 @@ use exoclaw_sandbox::{
     Called, Grants, Host, Limits, Manifest, Permit, Plugin, Sandbox, SandboxConfig, ToolRequest, pack,
 };
 use serde_json::{Value, json};
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
 
-/// Parts of WASI that guests of these tests import, as their own world would.
-const WASI: &str = include_str!("wasi.wit");
-
-/// Memory, the canonical ABI's allocator and answers. The result of `call` is laid out as tag, then for ok: pointer and length
-/// of the content list, error flag; a block as tag, pointer, length.
-const PRELUDE: &str = r#"
-  (memory (export "memory") 4)
-  (global $heap (mut i32) (i32.const 65536))
-  (func (export "cabi_realloc") (param $old i32) (param $old_size i32) (param $align i32) (param $size i32) (result i32)
-    (local $at i32)
-    (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
-    (global.set $heap (i32.add (local.get $at) (local.get $size)))
-    (block $fits
-      (br_if $fits (i32.le_u (global.get $heap) (i32.mul (memory.size) (i32.const 65536))))
-      (drop (memory.grow (i32.add (i32.div_u (local.get $size) (i32.const 65536)) (i32.const 1)))))
-    (local.get $at))
-  ;; Answers with one text block.
-  (func $text (param $at i32) (param $size i32) (result i32)
-    (i32.store (i32.const 64) (i32.const 0))
-    (i32.store (i32.const 68) (local.get $at))
-    (i32.store (i32.const 72) (local.get $size))
-    (i32.store8 (i32.const 32) (i32.const 0))
-    (i32.store (i32.const 36) (i32.const 64))
-    (i32.store (i32.const 40) (i32.const 1))
-    (i32.store8 (i32.const 44) (i32.const 0))
-    (i32.const 32))
-  ;; Answers with a number of two digits.
-  (func $number (param $n i32) (result i32)
-    (i32.store8 (i32.const 128) (i32.add (i32.const 48) (i32.div_u (local.get $n) (i32.const 10))))
-    (i32.store8 (i32.const 129) (i32.add (i32.const 48) (i32.rem_u (local.get $n) (i32.const 10))))
-    (call $text (i32.const 128) (i32.const 2)))
-"#;
+#[path = "../../guests/component.rs"]
+mod component;
+use component::{HTTP, HTTP_IMPORTS, HTTP_WORLD};
 
 /// A guest that says its arguments again.
 pub(crate) const ECHO: &str = "(call $text (local.get $arguments) (local.get $arguments_len))";
@@ -60,6 +29,15 @@ pub(crate) struct Guest<'a> {
 }
 
 impl Guest<'_> {
+    /// Makes the request that its argument `text` names; answers with status and body, or `E` and the error's number.
+    pub(crate) const FETCH: Guest<'static> = Guest {
+        world: HTTP_WORLD,
+        imports: HTTP_IMPORTS,
+        functions: HTTP,
+        call: "(call $fetch_text (local.get $arguments) (local.get $arguments_len))",
+        ..Guest::NONE
+    };
+
     pub(crate) const NONE: Guest<'static> =
         Guest { world: "", imports: "", functions: "", call: "", requests: "", grants: "" };
 
@@ -70,23 +48,7 @@ impl Guest<'_> {
     /// The component, not packed.
     pub(crate) fn component(&self) -> Vec<u8> {
         let Guest { world, imports, functions, call, .. } = self;
-        let text = format!(
-            r#"(module {imports} {PRELUDE} {functions}
-                 (func (export "exoclaw:plugin/tool@0.1.0#call") (param $tool i32) (param $tool_len i32)
-                   (param $arguments i32) (param $arguments_len i32) (param $id i32) (param $id_len i32)
-                   (param $key i32) (param $key_len i32) (param $agent i32) (param $agent_len i32)
-                   (param $session i32) (param $session_len i32) (param $deadline i64) (result i32)
-                   (local $i i32) {call}))"#
-        );
-        let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        let mut resolve = Resolve::default();
-        resolve.push_str("wasi.wit", WASI).unwrap();
-        resolve.push_str("plugin.wit", include_str!("../../wit/plugin.wit")).unwrap();
-        let world = format!("package test:guest; world guest {{ include exoclaw:plugin/tool-plugin@0.1.0; {world} }}");
-        let package = resolve.push_str("guest.wit", &world).unwrap();
-        let world = resolve.select_world(&[package], Some("guest")).unwrap();
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-        ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
+        component::component(world, imports, functions, call).unwrap_or_else(|error| panic!("{error}"))
     }
 
     pub(crate) fn manifest(&self) -> Manifest {

@@ -10,7 +10,10 @@ use futures::future::{BoxFuture, FutureExt, Shared};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::guest::{Guest, call, permit, request, text};
+use crate::{
+    guest::{Guest, call, permit, request, text},
+    log,
+};
 
 /// Gets the key `k`; answers 00 for nothing, 01 for a value, or the error's number plus 2.
 pub(crate) const KV_GET: Guest<'_> = Guest {
@@ -214,33 +217,13 @@ async fn log_lines_are_capped_and_cannot_draw() {
         ..Guest::default()
     };
     let plugin = guest.load();
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer({
-        let log = log.clone();
-        move || log.clone()
-    });
-    let guard = tracing::subscriber::set_default(subscriber.finish());
+    log::listen();
     let called = call(&plugin, &Limits::default()).await;
-    drop(guard);
     assert_eq!(text(&called), "");
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log::said();
     assert_eq!(log.matches("plugin says").count(), 128, "{log}");
     assert!(log.contains("plugin said too much") && log.contains("dropped=872"), "{log}");
     assert!(!log.contains('\x1b') && log.contains("[2Jx"), "{log}");
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 #[tokio::test]

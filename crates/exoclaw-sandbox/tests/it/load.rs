@@ -71,11 +71,6 @@ fn imports_that_nobody_gets() {
             "no grant gives",
         ),
         (
-            "import wasi:http/outgoing-handler@0.2.0;",
-            r#"(import "wasi:http/outgoing-handler@0.2.0" "handle" (func (result i32)))"#,
-            "grant `http`",
-        ),
-        (
             "import secrets: interface { read: func() -> u32; }",
             r#"(import "secrets" "read" (func (result i32)))"#,
             "WASI 0.2",

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use exoclaw_protocol::Secret;
 use exoclaw_sandbox::{Access, FsGrant, GrantError, Grants, Limits, Manifest, Permit};
 
 use crate::guest::Guest;
@@ -47,13 +48,48 @@ fn what_is_effective_is_the_intersection() {
 }
 
 #[test]
-fn grants_that_have_no_guard_are_refused() {
-    for text in ["http = [\"GET https://example.com/\"]", "secrets = [\"github\"]"] {
-        let grants: Grants = toml::from_str(text).unwrap();
-        let error = Permit::new(&manifest(), &grants, &Limits::default()).unwrap_err();
-        assert!(matches!(error, GrantError::Unsupported { .. }), "{error}");
+fn http_and_secrets_are_the_intersection_too() {
+    let requests = r#"
+        http = ["GET https://api.github.com/repos/*", "POST https://api.github.com/repos/*"]
+        secrets = [{ name = "github", header = "authorization", format = "Bearer {}", to = "api.github.com" }]"#;
+    let manifest = Guest { requests, ..Guest::NONE }.manifest();
+    let grants: Grants = toml::from_str(
+        r#"
+        http = ["* https://api.github.com/repos/rust-lang/*", "GET https://example.com/"]
+        http-private = ["127.0.0.1:8080"]
+        secrets = ["github", "gitlab"]"#,
+    )
+    .unwrap();
+    let permit = Permit::new(&manifest, &grants, &Limits::default()).unwrap();
+    assert_eq!(
+        permit.granted(),
+        [
+            "http GET https://api.github.com/repos/rust-lang/*",
+            "http POST https://api.github.com/repos/rust-lang/*",
+            "http-private 127.0.0.1:8080",
+            "secret github towards api.github.com",
+        ]
+    );
+    assert_eq!(permit.unrequested(), ["http GET https://example.com/", "secret gitlab"]);
+
+    let given = |value: Option<&str>| {
+        permit.clone().with_secrets(|name| {
+            assert_eq!(name, "github", "asked for what has an effect alone");
+            Ok(value.map(Secret::new))
+        })
+    };
+    assert!(given(Some("ghp_0123456789")).is_ok());
+    assert!(matches!(given(None), Err(GrantError::MissingSecret { .. })));
+    for value in ["short", "ghp_0123456789\n"] {
+        assert!(matches!(given(Some(value)), Err(GrantError::UnusableSecret { .. })), "{value:?}");
     }
-    assert!(toml::from_str::<Grants>("network = true").is_err());
+}
+
+#[test]
+fn grants_that_cannot_be_read() {
+    for text in ["network = true", "http = [\"api.github.com\"]", "http-private = [\"localhost\"]"] {
+        assert!(toml::from_str::<Grants>(text).is_err(), "{text}");
+    }
 }
 
 #[test]

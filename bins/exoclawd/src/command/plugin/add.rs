@@ -10,6 +10,7 @@ use crate::{
     config::{Loaded, NewPlugin},
     error::{CliError, Exit},
     home::create_private,
+    keys,
     plugins::{Component, Wanted},
 };
 
@@ -97,9 +98,8 @@ fn plan(
             fs.push([host, request.guest.clone(), access]);
         }
     }
-    if !requests.http.is_empty() || !requests.secrets.is_empty() {
-        context.terminal.notice("http and secrets are not granted: this version has no guard for them")?;
-    }
+    let http = requests.http.iter().map(ToString::to_string).collect();
+    let secrets = secrets(manifest, context)?;
     if let Some(dir) = args.dir.iter().find(|dir| !asked_for(dir, manifest)) {
         let hint = "write it as --dir /guest=HOST, with a guest path that the plugin asks for";
         return Err(CliError::new(Exit::Usage, format!("--dir {dir} fits no request")).hint(hint));
@@ -111,7 +111,23 @@ fn plan(
     if replaced {
         context.terminal.notice(format_args!("{name} is in the config already: component and grants are replaced"))?;
     }
-    Ok(NewPlugin { name, path, sha256: String::new(), fs, env, kv })
+    Ok(NewPlugin { name, path, sha256: String::new(), fs, http, env, secrets, kv })
+}
+
+/// The secrets that are kept already: a grant of another one would keep the plugin from loading.
+fn secrets(manifest: &Manifest, context: &mut Context<'_>) -> Result<Vec<String>, CliError> {
+    let mut granted = Vec::new();
+    for secret in &manifest.requests.secrets {
+        let name = &secret.name;
+        if keys::secret(name, &context.home)?.is_some() {
+            granted.push(name.clone());
+        } else {
+            let program = context.program();
+            let remedy = format!("keep it with `{program} secret set {name}`, then add the plugin again");
+            context.terminal.notice(format_args!("the secret {name} is not there and not granted: {remedy}"))?;
+        }
+    }
+    Ok(granted)
 }
 
 fn asked_for(dir: &str, manifest: &Manifest) -> bool {

@@ -18,7 +18,7 @@ pub(super) fn run(context: &mut Context<'_>) -> Result<Exit, CliError> {
     for wanted in &all {
         let spinner = super::spinner(&format!("loading {}", wanted.name), context);
         let sandbox = plugins::sandbox(&context.home)?;
-        let ready = plugins::load_one(&sandbox, wanted, context.env);
+        let ready = plugins::load_one(&sandbox, wanted, context.env, &context.home);
         spinner.finish_and_clear();
         if !context.terminal.json {
             show(wanted.name.as_str(), &ready, context)?;

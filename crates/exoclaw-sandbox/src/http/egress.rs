@@ -1,0 +1,206 @@
+//! What `wasi:http` asks before a request leaves, and the audit of what did not leave.
+
+use std::sync::Arc;
+
+use exoclaw_plugin_format::{HttpTarget, TargetError};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use tokio::sync::Semaphore;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+use crate::{
+    http::{
+        HttpConfig, HttpPermit,
+        body::Traffic,
+        connect::Connector,
+        exchange::{Connection, Exchange, Times},
+    },
+    limits,
+    output::{Lines, cut},
+};
+
+/// The key that makes a repeated request the same one (draft-ietf-httpapi-idempotency-key-header).
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Headers of the connection, which is the host's (RFC 9110, section 7.6.1). `wasi:http` refuses most of them itself.
+const OF_THE_HOST: [HeaderName; 5] = [header::CONNECTION, header::EXPECT, header::HOST, header::TE, header::TRAILER];
+
+/// What all requests of a sandbox share.
+#[derive(Debug)]
+pub(crate) struct Client {
+    connector: Connector,
+    /// One permit for each open request; when all are taken, a request is refused.
+    places: Arc<Semaphore>,
+}
+
+impl Client {
+    pub(crate) fn new(config: HttpConfig) -> Result<Self, rustls::Error> {
+        Ok(Self { connector: Connector::new(config)?, places: Arc::new(Semaphore::new(limits::HTTP_REQUESTS_IN_ALL)) })
+    }
+}
+
+/// The requests of one call.
+pub(crate) struct Egress {
+    client: Arc<Client>,
+    permit: Arc<HttpPermit>,
+    lines: Arc<Lines>,
+    /// The call's key, if its requests carry it.
+    key: Option<String>,
+    /// Requests so far that change something.
+    changes: u32,
+    /// There when the first request is made.
+    open: Option<Open>,
+}
+
+struct Open {
+    /// One permit for each open request of the call.
+    places: Arc<Semaphore>,
+    traffic: Arc<Traffic>,
+}
+
+/// Why a request did not leave.
+struct Denied {
+    /// As far as it could be understood, for the operator.
+    request: String,
+    reason: &'static str,
+    error: Error,
+}
+
+impl Egress {
+    pub(crate) fn new(client: Arc<Client>, permit: Arc<HttpPermit>, lines: Arc<Lines>, key: Option<String>) -> Self {
+        Self { client, permit, lines, key, changes: 0, open: None }
+    }
+
+    /// What the requests carried so far, if there were any.
+    pub(crate) fn traffic(&self) -> Option<&Traffic> {
+        self.open.as_ref().map(|open| &*open.traffic)
+    }
+
+    /// The request as it will be sent, or why it won't.
+    fn admit(&mut self, parts: &http::request::Parts) -> Result<(HttpTarget, HeaderMap), Denied> {
+        let uri = &parts.uri;
+        let scheme = uri.scheme_str().unwrap_or_default();
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let target = HttpTarget::new(parts.method.as_str(), scheme, authority, path);
+        let target = target.map_err(Denied::malformed)?;
+        if !self.permit.allows(&target) {
+            let (request, error) = (target.to_string(), Error::HttpRequestDenied);
+            return Err(Denied { request, reason: "not granted", error });
+        }
+        let headers = self.headers(&target, parts.headers.clone());
+        Ok((target, headers))
+    }
+
+    /// The guest's headers, and the host's own in place of any that the guest set.
+    fn headers(&mut self, target: &HttpTarget, mut headers: HeaderMap) -> HeaderMap {
+        for name in OF_THE_HOST {
+            headers.remove(name);
+        }
+        if let Ok(authority) = HeaderValue::try_from(target.authority()) {
+            headers.insert(header::HOST, authority);
+        }
+        if let Some(key) = &self.key
+            && !matches!(target.method(), "GET" | "HEAD" | "OPTIONS")
+        {
+            self.changes += 1;
+            // The same number for the same request of each attempt.
+            let key = if self.changes == 1 { key.clone() } else { format!("{key}-{}", self.changes) };
+            headers.remove(IDEMPOTENCY_KEY);
+            if let Ok(key) = HeaderValue::try_from(key) {
+                headers.insert(IDEMPOTENCY_KEY, key);
+            }
+        }
+        if !self.permit.secrets.is_empty() {
+            // What comes back has to be readable, and whole, for secrets to be found in it.
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            headers.remove(header::RANGE);
+            headers.remove(header::IF_RANGE);
+        }
+        for secret in self.permit.secrets.iter().filter(|secret| secret.to.matches(target)) {
+            headers.insert(secret.header.clone(), secret.value.clone());
+        }
+        headers
+    }
+
+    fn exchange(&mut self, target: HttpTarget, options: Option<RequestOptions>) -> Result<Exchange, Error> {
+        let open = self.open.get_or_insert_with(|| Open {
+            places: Arc::new(Semaphore::new(limits::HTTP_REQUESTS)),
+            traffic: Arc::default(),
+        });
+        let place =
+            |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned().map_err(|_| Error::ConnectionLimitReached);
+        Ok(Exchange {
+            target,
+            permit: Arc::clone(&self.permit),
+            times: Times::new(options),
+            traffic: Arc::clone(&open.traffic),
+            places: [place(&open.places)?, place(&self.client.places)?],
+        })
+    }
+}
+
+type Sent = Result<(Response<WasiBody>, Connection), Error>;
+
+impl WasiHttpHooks for Egress {
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let (parts, body) = request.into_parts();
+        let lines = Arc::clone(&self.lines);
+        let (target, headers) = match self.admit(&parts) {
+            Ok(admitted) => admitted,
+            Err(Denied { request, reason, error }) => {
+                audit(&lines, &request, reason);
+                return Box::new(async { Err(error) });
+            }
+        };
+        let request = target.to_string();
+        let exchange = match self.exchange(target, options) {
+            Ok(exchange) => exchange,
+            Err(error) => {
+                audit(&lines, &request, "too many requests are open");
+                return Box::new(async { Err(error) });
+            }
+        };
+        let client = Arc::clone(&self.client);
+        Box::new(async move {
+            let sent = exchange.run(&client.connector, headers, body).await;
+            match &sent {
+                Err(Error::DestinationIpProhibited) => audit(&lines, &request, "the address is not public"),
+                Err(Error::HttpRequestDenied) => audit(&lines, &request, "a secret would go in the clear"),
+                _ => {}
+            }
+            sent
+        })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        limits::HTTP_CHUNK_BYTES
+    }
+}
+
+impl Denied {
+    fn malformed(error: TargetError) -> Self {
+        let (reason, error) = match error {
+            TargetError::Method => ("the method is not valid", Error::HttpRequestMethodInvalid),
+            TargetError::Scheme => ("the scheme is not valid", Error::HttpRequestDenied),
+            TargetError::Authority => ("the host is not valid", Error::HttpRequestUriInvalid),
+            _ => ("the path is not valid", Error::HttpRequestUriInvalid),
+        };
+        Self { request: String::new(), reason, error }
+    }
+}
+
+/// Tells the operator of a request that did not leave.
+fn audit(lines: &Lines, request: &str, reason: &'static str) {
+    /// Longest address that is told, in bytes.
+    const SHOWN: usize = 512;
+    let request = cut(request, SHOWN);
+    tracing::warn!(
+        target: "exoclaw::audit",
+        event = "http_denied", plugin = lines.plugin(), call = lines.call(), request, reason, "request denied"
+    );
+}
