@@ -64,6 +64,9 @@ pub(crate) enum Command {
     /// Make, look at, try and add plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Try the sandbox
+    #[command(subcommand)]
+    Sandbox(SandboxCommand),
     /// Keep secrets for plugins
     #[command(subcommand)]
     Secret(SecretCommand),
@@ -309,6 +312,15 @@ pub(crate) struct ChatArgs {
     pub(crate) session: SessionRef,
     /// The message
     pub(crate) text: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SandboxCommand {
+    /// Run hostile guests and say which were contained
+    ///
+    /// Each tries one thing that it was not granted, or more than its limits; beside it, the same is tried where it is
+    /// allowed and has to succeed. Nothing leaves a folder of their own in the home directory and the loopback.
+    Verify,
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,8 +6,9 @@ mod gateway;
 mod onboard;
 mod open;
 mod plugin;
-mod session;
+mod sandbox;
 mod secret;
+mod session;
 mod status;
 mod store;
 mod tls;
@@ -19,7 +20,7 @@ pub(crate) use gateway::SHUTDOWN;
 
 use crate::{
     Env, Home,
-    cli::{Cli, Command, Global},
+    cli::{Cli, Command, Global, SandboxCommand},
     config::{ConfigError, Edit, EditError, Flags, Loaded, Sources},
     error::{CliError, Exit},
     terminal::Terminal,
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: Cli, program: Option<String>, env: &Env, terminal: &mut T
         Command::Tls(command) => tls::run(command, &mut context),
         Command::Onboard(args) => onboard::run(args, &mut context),
         Command::Plugin(command) => plugin::run(command, &mut context),
+        Command::Sandbox(SandboxCommand::Verify) => sandbox::verify(&mut context),
         Command::Secret(command) => secret::run(command, &mut context),
         Command::Config(command) => config::run(command, &mut context),
         Command::Session(command) => session::run(command, &mut context),

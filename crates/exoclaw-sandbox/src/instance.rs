@@ -53,6 +53,10 @@ pub(crate) async fn run<E: Entry>(
     };
     // The epoch ends a guest that computes; the timeout ends one that waits for the host.
     let ended = match timeout(time, entry.enter(&mut store, &request)).await {
+        // Calls into WASI are stopped at ticks: a guest may have ended before one.
+        Ok(Ok(_)) if store.data().check_host_calls().is_err() => {
+            Err(CallError::HostCalls { host_calls: permit.limits.host_calls })
+        }
         Ok(Ok(answer)) => E::end(answer, &permit.limits),
         Ok(Err(error)) => Err(CallError::of_guest(error, store.data(), &permit.limits)),
         Err(_) => Err(CallError::TimedOut { time }),

@@ -32,6 +32,7 @@
 
 mod bindings;
 mod cache;
+pub mod corpus;
 mod digest;
 mod entry;
 mod grants;

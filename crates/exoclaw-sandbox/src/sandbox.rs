@@ -91,6 +91,19 @@ impl Sandbox {
     }
 }
 
+impl Sandbox {
+    /// Whether the engine holds no instance, memory, table or stack of any call.
+    pub fn is_idle(&self) -> bool {
+        self.0.engine.pooling_allocator_metrics().is_some_and(|held| {
+            held.core_instances() == 0
+                && held.component_instances() == 0
+                && held.memories() == 0
+                && held.tables() == 0
+                && held.stacks() == 0
+        })
+    }
+}
+
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sandbox").field("free", &self.0.slots.available_permits()).finish_non_exhaustive()

@@ -59,7 +59,7 @@ impl State {
         self.check_host_calls()
     }
 
-    fn check_host_calls(&self) -> Result<()> {
+    pub(crate) fn check_host_calls(&self) -> Result<()> {
         let Meter { host_calls, host_call_limit, .. } = self.meter;
         if host_calls > host_call_limit { Err(Error::new(Stop::HostCalls)) } else { Ok(()) }
     }

@@ -3,6 +3,7 @@
 
 mod cache;
 mod call;
+mod corpus;
 mod fs;
 mod guest;
 mod http;
