@@ -1,7 +1,7 @@
 //! A real daemon in a home of its own.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
@@ -21,6 +21,7 @@ pub struct Setup {
     config: String,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    secrets: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -77,6 +78,13 @@ impl Setup {
         self
     }
 
+    /// A secret of plugins, kept before the start.
+    #[must_use]
+    pub fn secret(mut self, name: &str, value: &str) -> Self {
+        self.secrets.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Starts it on a free port and waits until it listens.
     ///
     /// # Panics
@@ -85,6 +93,9 @@ impl Setup {
         let home = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         if !self.config.is_empty() {
             std::fs::write(home.path().join("config.toml"), &self.config).expect("the config is written");
+        }
+        for (name, value) in &self.secrets {
+            keep_secret(home.path(), name, value);
         }
         let running = Running::spawn(&self, home.path());
         Daemon { setup: self, home, running }
@@ -104,6 +115,19 @@ impl Setup {
         command.env("EXOCLAW_TOKEN", TOKEN).envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
+}
+
+/// Keeps a secret as people do.
+fn keep_secret(home: &Path, name: &str, value: &str) {
+    let mut command = exoclawd(home);
+    let mut child = command
+        .args(["secret", "set", name])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("exoclawd starts");
+    child.stdin.take().expect("a pipe").write_all(value.as_bytes()).expect("it reads");
+    assert!(child.wait().expect("it ends").success(), "the secret is kept");
 }
 
 /// A daemon that runs. Killed when dropped.

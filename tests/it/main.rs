@@ -5,4 +5,5 @@ mod browser;
 mod chat;
 mod cli;
 mod durable;
+mod network;
 mod tidy;

@@ -26,6 +26,8 @@ fn every_command_explains_itself() {
         &["plugin", "add"],
         &["plugin", "list"],
         &["plugin", "remove"],
+        &["sandbox"],
+        &["sandbox", "verify"],
         &["secret"],
         &["secret", "set"],
         &["secret", "remove"],
