@@ -16,7 +16,8 @@ use crate::State;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Push {
-    /// An event of a watched session. Within an epoch each comes once, in order.
+    /// An event of a watched session. Within an epoch each comes once, in order; where this client was behind, deltas may
+    /// come put together ([`SessionEvent::first_seq`]).
     Event(Arc<SessionEvent>),
     /// The connection changed.
     State(State),

@@ -15,11 +15,21 @@ pub struct SessionEvent {
     pub epoch: u64,
     /// Number within the epoch, from 1, without gaps.
     pub seq: u64,
+    /// Set where deltas were put together for a reader that is behind: the number of the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_seq: Option<u64>,
     /// The run that it belongs to.
     pub run_id: RunId,
     /// What happened. Flat in JSON, where `type` names it.
     #[serde(flatten)]
     pub event: Event,
+}
+
+impl SessionEvent {
+    /// The number after which it comes: everything between was put together into this one.
+    pub fn follows(&self) -> u64 {
+        self.first_seq.unwrap_or(self.seq).saturating_sub(1)
+    }
 }
 
 /// What happened.

@@ -108,7 +108,7 @@ impl Conversation {
         }
         match self.cursor {
             Some((epoch, seq)) if epoch == event.epoch && event.seq <= seq => return Applied::Fine,
-            Some((epoch, seq)) if epoch == event.epoch && event.seq == seq + 1 => {}
+            Some((epoch, seq)) if epoch == event.epoch && event.follows() == seq => {}
             _ => return Applied::Missed,
         }
         self.cursor = Some((event.epoch, event.seq));

@@ -39,7 +39,25 @@ fn ask<M: Method>(id: u64, reply: &'static str, repeatable: bool, params: &M) ->
 fn event(epoch: u64, seq: u64) -> String {
     let session: SessionKey = "agent:main:main".parse().unwrap();
     let event = Event::Delta { text: "x".to_owned() };
-    rpc::notification(&SessionEvent { session, epoch, seq, run_id: "r1".parse().unwrap(), event }).unwrap()
+    rpc::notification(&SessionEvent { session, epoch, seq, first_seq: None, run_id: "r1".parse().unwrap(), event })
+        .unwrap()
+}
+
+#[test]
+fn deltas_that_were_put_together_are_no_gap() {
+    let mut engine = watching();
+    let together = |seq, first_seq| {
+        let session: SessionKey = "agent:main:main".parse().unwrap();
+        let event = Event::Delta { text: "x".to_owned() };
+        let event = SessionEvent { session, epoch: 5, seq, first_seq, run_id: "r1".parse().unwrap(), event };
+        rpc::notification(&event).unwrap()
+    };
+    let mut told = |text: String| {
+        engine.text(SECOND, &text);
+        drain(&mut engine)
+    };
+    assert_eq!(told(together(9, Some(3))), ["event 5/9"]);
+    assert_eq!(told(together(20, Some(12))), ["gap (5, 9) (5, 12)", "event 5/20"]);
 }
 
 /// An open connection that watches a session whose last event was 5/2.

@@ -115,8 +115,9 @@ impl Watches {
                     return;
                 }
                 (watch.epoch, watch.seq) = (event.epoch, event.seq);
-                if (event.epoch, event.seq) != (seen.0, seen.1 + 1) {
-                    push(Push::Gap { session: event.session.clone(), seen, next: (event.epoch, event.seq) });
+                if (event.epoch, event.follows()) != seen {
+                    let next = (event.epoch, event.follows() + 1);
+                    push(Push::Gap { session: event.session.clone(), seen, next });
                 }
             }
         }

@@ -47,7 +47,7 @@ fn all() -> Vec<Event> {
 
 fn numbered(event: Event) -> SessionEvent {
     let session = "agent:main:main".parse().unwrap();
-    SessionEvent { session, epoch: 7, seq: 1, run_id: "run-1".parse().unwrap(), event }
+    SessionEvent { session, epoch: 7, seq: 1, first_seq: None, run_id: "run-1".parse().unwrap(), event }
 }
 
 #[test]

@@ -6,6 +6,12 @@ use exoclaw_protocol::{Event, RunId, SessionEvent, SessionKey, limits};
 
 use super::Lagged;
 
+/// A reader that is so many events behind at most gets each as it is.
+const KEEPS_UP: usize = 32;
+
+/// Text of deltas that are put together for a reader that is further behind.
+const TOGETHER_BYTES: usize = 16 * 1024;
+
 /// An event with its JSON, written once for everyone who reads it.
 #[derive(Debug, PartialEq)]
 pub struct Published {
@@ -33,19 +39,21 @@ impl Published {
 
 /// The newest events under one epoch, numbered from 1 without gaps.
 ///
-/// Bounded by [`limits::EVENT_RING`] and [`limits::EVENT_RING_BYTES`]: the oldest leave first, the newest stays in any
-/// case, so that a single large event still reaches those who keep up.
+/// Bounded by [`limits::EVENT_RING`] and [`limits::EVENT_RING_BYTES`]: the oldest leave first. The largest event does not
+/// count, so that a single one, however large, drives no reader out who keeps up.
 #[derive(Debug)]
 pub(crate) struct Ring {
     epoch: u64,
     last: u64,
     events: VecDeque<Arc<Published>>,
     bytes: usize,
+    /// Bytes of the largest event that is kept.
+    largest: usize,
 }
 
 impl Ring {
     pub(crate) fn new(epoch: u64) -> Self {
-        Self { epoch, last: 0, events: VecDeque::new(), bytes: 0 }
+        Self { epoch, last: 0, events: VecDeque::new(), bytes: 0, largest: 0 }
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -65,13 +73,17 @@ impl Ring {
     pub(crate) fn push(&mut self, session: &SessionKey, run_id: &RunId, event: Event) -> u64 {
         self.last += 1;
         let (session, run_id) = (session.clone(), run_id.clone());
-        let event = Published::new(SessionEvent { session, epoch: self.epoch, seq: self.last, run_id, event });
+        let (epoch, seq) = (self.epoch, self.last);
+        let event = Published::new(SessionEvent { session, epoch, seq, first_seq: None, run_id, event });
         self.bytes += event.json.len();
+        self.largest = self.largest.max(event.json.len());
         self.events.push_back(Arc::new(event));
-        while self.events.len() > 1 && (self.events.len() > limits::EVENT_RING || self.bytes > limits::EVENT_RING_BYTES)
-        {
-            let oldest = self.events.pop_front();
-            self.bytes -= oldest.map_or(0, |oldest| oldest.json.len());
+        while self.events.len() > limits::EVENT_RING || self.bytes - self.largest > limits::EVENT_RING_BYTES {
+            let Some(oldest) = self.events.pop_front() else { break };
+            self.bytes -= oldest.json.len();
+            if oldest.json.len() == self.largest {
+                self.largest = self.events.iter().map(|event| event.json.len()).max().unwrap_or(0);
+            }
         }
         self.last
     }
@@ -87,6 +99,42 @@ impl Ring {
             return Err(Lagged { oldest: self.last - self.events.len() as u64 + 1 });
         }
         let behind = usize::try_from(self.last - seq).unwrap_or(usize::MAX);
-        Ok((behind > 0).then(|| self.events[self.events.len() - behind].clone()))
+        let Some(place) = self.events.len().checked_sub(behind) else { return Ok(None) };
+        let Some(next) = self.events.get(place) else { return Ok(None) };
+        let together = if behind > KEEPS_UP { self.put_together(place) } else { None };
+        Ok(Some(together.unwrap_or_else(|| next.clone())))
+    }
+
+    /// The deltas from this place on, as one, if there are several of one kind.
+    fn put_together(&self, place: usize) -> Option<Arc<Published>> {
+        let first = &self.events[place].event;
+        let (mut whole, mut last) = (delta(first)?.to_owned(), first.seq);
+        for next in self.events.iter().skip(place + 1) {
+            let next = &next.event;
+            let same = std::mem::discriminant(&next.event) == std::mem::discriminant(&first.event);
+            let Some(text) = delta(next).filter(|_| same && next.run_id == first.run_id) else { break };
+            if whole.len() + text.len() > TOGETHER_BYTES {
+                break;
+            }
+            whole.push_str(text);
+            last = next.seq;
+        }
+        if last == first.seq {
+            return None;
+        }
+        let event = match &first.event {
+            Event::Thinking { .. } => Event::Thinking { text: whole },
+            _ => Event::Delta { text: whole },
+        };
+        let first_seq = Some(first.seq);
+        Some(Arc::new(Published::new(SessionEvent { seq: last, first_seq, event, ..first.clone() })))
+    }
+}
+
+/// What the event added to the answer or the thinking.
+fn delta(event: &SessionEvent) -> Option<&str> {
+    match &event.event {
+        Event::Delta { text } | Event::Thinking { text } => Some(text),
+        _ => None,
     }
 }

@@ -57,13 +57,16 @@ impl Subscription {
         }
     }
 
-    /// The next event, if it has already happened.
+    /// The next event, if it has already happened. A reader that is far behind gets deltas put together: they are fewer to
+    /// write, and it may catch up before the oldest are gone.
     ///
     /// # Errors
     /// As [`next`](Self::next).
     pub fn try_next(&mut self) -> Result<Option<Arc<Published>>, Lagged> {
         let event = self.lease.session().lock().ring.after(self.seq)?;
-        self.seq += u64::from(event.is_some());
+        if let Some(event) = &event {
+            self.seq = event.event().seq;
+        }
         Ok(event)
     }
 }

@@ -27,7 +27,8 @@ async fn a_reader_that_stalls_is_told_and_harms_no_one() {
     world.script.answer(Answer::text(vec!["x"; limits::EVENT_RING]));
     let (sent, mut stalled) = world.send("hi").await;
     let (_, mut reader) = world.subscribe(Some((sent.epoch, sent.seq))).await;
-    assert_eq!(events(&mut reader, &sent.run_id).await.len(), limits::EVENT_RING + 3);
+    let last = events(&mut reader, &sent.run_id).await.pop().unwrap();
+    assert_eq!(last.seq, limits::EVENT_RING as u64 + 3);
     let lagged = stalled.next().await.unwrap_err();
     assert_eq!(lagged.oldest, 4);
     assert_eq!(stalled.next().await.unwrap_err(), lagged);
@@ -35,7 +36,7 @@ async fn a_reader_that_stalls_is_told_and_harms_no_one() {
     assert!(!world.subscribe(Some((sent.epoch, 2))).await.0.recovered);
     let (result, mut returned) = world.subscribe(Some((sent.epoch, 3))).await;
     assert!(result.recovered);
-    assert_eq!(next(&mut returned).await.seq, 4);
+    assert_eq!(next(&mut returned).await.follows(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,8 +46,47 @@ async fn what_is_kept_is_bounded_in_bytes_too() {
     world.script.answer(Answer::text(vec![large; 8]).then_never());
     let (sent, _) = world.send("hi").await;
     settle().await;
-    assert!(!world.subscribe(Some((sent.epoch, 5))).await.0.recovered);
-    assert!(world.subscribe(Some((sent.epoch, 6))).await.0.recovered);
+    // The largest does not count.
+    assert!(!world.subscribe(Some((sent.epoch, 4))).await.0.recovered);
+    assert!(world.subscribe(Some((sent.epoch, 5))).await.0.recovered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_larger_than_the_bound_drives_none_of_the_others_out() {
+    let world = World::new().await;
+    let large = "x".repeat(2 * limits::EVENT_RING_BYTES);
+    world.script.answer(Answer::text(["before".to_owned(), large, "after".to_owned()]).then_never());
+    let (sent, mut reader) = world.send("hi").await;
+    settle().await;
+    assert!(world.subscribe(Some((sent.epoch, 0))).await.0.recovered);
+    for seq in 1..=4 {
+        assert_eq!(next(&mut reader).await.seq, seq);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_is_behind_gets_deltas_together_and_everything_else_as_it_is() {
+    let world = World::new().await;
+    let mut answer = Answer::empty().and_thinking("hm ").and_thinking("hm");
+    for _ in 0..500 {
+        answer = answer.and_text(["ab"]);
+    }
+    world.script.answer(answer);
+    let (sent, mut reader) = world.send("hi").await;
+    settle().await;
+    let heard = events(&mut reader, &sent.run_id).await;
+    let text = "ab".repeat(500);
+    assert_eq!(names(&heard), ["accepted", "thinking", &format!("delta {text}"), "usage", "final"]);
+    assert_eq!(heard[1].event, Event::Thinking { text: "hm hm".into() });
+    assert!(heard.windows(2).all(|pair| pair[1].follows() == pair[0].seq));
+    // A position in the midst of them is as good as any.
+    let (result, mut reader) = world.subscribe(Some((sent.epoch, 100))).await;
+    assert!(result.recovered);
+    let rest = next(&mut reader).await;
+    assert_eq!((rest.follows(), rest.event), (100, Event::Delta { text: "ab".repeat(403) }));
+    let whole = serde_json::to_value(&heard[2]).unwrap();
+    assert_eq!((&whole["firstSeq"], &whole["seq"]), (&4.into(), &503.into()));
+    assert!(serde_json::to_value(&heard[0]).unwrap().get("firstSeq").is_none());
 }
 
 #[tokio::test(start_paused = true)]
