@@ -187,6 +187,11 @@ impl Daemon {
         let pid = self.pid().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
         assert!(sent.success(), "the daemon is gone already:\n{}", self.log());
+        self.ended()
+    }
+
+    /// Waits for the end of one that was told to end.
+    pub fn ended(&mut self) -> ExitStatus {
         self.running.child.wait().expect("the daemon ends")
     }
 

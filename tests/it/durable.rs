@@ -3,6 +3,7 @@
 //! `EXOCLAW_FAULTS` says how many kills or stops a test makes, `EXOCLAW_SEED` repeats a test's choices; each prints both.
 #![expect(clippy::print_stdout, reason = "tests print their seed and their figures")]
 
+mod drain;
 mod kill;
 mod stop;
 mod watch;

@@ -16,8 +16,6 @@ mod token;
 
 use std::path::Path;
 
-pub(crate) use gateway::SHUTDOWN;
-
 use crate::{
     Env, Home,
     cli::{Cli, Command, Global, SandboxCommand},

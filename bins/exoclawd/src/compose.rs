@@ -1,6 +1,6 @@
 //! Puts the crates together: config in, a listening gateway over a running runtime out.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use exoclaw_gateway::{BindError, Gateway, GatewayConfig, TlsConfig};
 use exoclaw_protocol::Secret;
@@ -21,6 +21,8 @@ pub(crate) struct Daemon {
     pub(crate) runtime: Runtime,
     pub(crate) gateway: Gateway,
     pub(crate) own_socket: Option<PathBuf>,
+    /// Time for runs to end when the daemon is told to stop.
+    pub(crate) drain: Duration,
 }
 
 /// Shouted in the log, on the terminal and in `status`.
@@ -84,7 +86,7 @@ impl Start<'_> {
             key: file(&tls.key),
             client_ca: tls.client_ca.as_ref().map(file),
         });
-        let address = SocketAddr::new(config.gateway.bind, config.gateway.port);
+        let (address, drain) = (SocketAddr::new(config.gateway.bind, config.gateway.port), config.gateway.drain());
         let gateway = GatewayConfig {
             token: self.token,
             tokens,
@@ -96,9 +98,9 @@ impl Start<'_> {
             ..GatewayConfig::new(address)
         };
         match Gateway::bind(gateway, runtime.clone(), Arc::new(Page)).await {
-            Ok(gateway) => Ok(Daemon { runtime, gateway, own_socket }),
+            Ok(gateway) => Ok(Daemon { runtime, gateway, own_socket, drain }),
             Err(error) => {
-                runtime.shutdown(crate::command::SHUTDOWN).await;
+                runtime.shutdown(drain).await;
                 Err(bind_error(&error))
             }
         }

@@ -21,6 +21,7 @@ mod home;
 mod keys;
 mod log;
 mod nearest;
+mod notify;
 mod plugins;
 mod providers;
 mod runtime_file;

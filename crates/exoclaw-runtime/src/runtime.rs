@@ -135,6 +135,11 @@ impl Runtime {
         self.inner.store.read_only().map_or(Ok(()), |reason| Err(read_only(&reason)))
     }
 
+    /// It was told to stop: nothing new is begun.
+    pub fn is_stopping(&self) -> bool {
+        self.inner.closing.is_cancelled()
+    }
+
     /// Answers `ping`.
     pub fn ping(&self) -> PingResult {
         PingResult { now_ms: self.inner.clock.now_ms() }

@@ -31,7 +31,14 @@ fn read(state: &mut State, seq: u64, snapshot: Value) -> Vec<Command> {
 fn event(seq: u64, run: &str, event: Value) -> Action {
     let event: Event = serde_json::from_value(event).unwrap();
     let session = MAIN.parse().unwrap();
-    Action::Pushed(Push::Event(Arc::new(SessionEvent { session, epoch: 1, seq, first_seq: None, run_id: run.parse().unwrap(), event })))
+    Action::Pushed(Push::Event(Arc::new(SessionEvent {
+        session,
+        epoch: 1,
+        seq,
+        first_seq: None,
+        run_id: run.parse().unwrap(),
+        event,
+    })))
 }
 
 fn accepted(seq: u64, run: &str, text: &str) -> Action {

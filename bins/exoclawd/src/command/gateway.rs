@@ -3,6 +3,7 @@
 use std::{io::BufRead, path::Path, time::Duration};
 
 use exoclaw_gateway::Gateway;
+use exoclaw_runtime::Runtime;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -14,12 +15,10 @@ use crate::{
     demo,
     error::{CliError, Exit},
     keys, log,
+    notify::Notify,
     runtime_file::RuntimeFile,
     terminal::Style,
 };
-
-/// Time for runs to end when the daemon is told to.
-pub(crate) const SHUTDOWN: Duration = Duration::from_secs(30);
 
 /// Threads for blocking calls, at most: loading plugins, and what few files are read while running.
 const BLOCKING_THREADS: usize = 16;
@@ -64,9 +63,9 @@ pub(super) fn run(args: GatewayArgs, context: &mut Context<'_>) -> Result<Exit, 
 async fn serve(start: Start<'_>, loaded: Loaded, context: &mut Context<'_>) -> Result<Exit, CliError> {
     // From here on a signal asks for a clean end, also while starting.
     let mut signals = Signals::new()?;
-    let is_demo = start.demo;
+    let (is_demo, notify) = (start.demo, Notify::new(start.env));
     let is_tls = loaded.config.gateway.tls.is_some();
-    let Daemon { runtime, gateway, own_socket } = tokio::select! {
+    let Daemon { runtime, gateway, own_socket, drain } = tokio::select! {
         // Dropping a start leaves nothing that a later one would stumble over.
         daemon = start.run(loaded) => daemon?,
         () = signals.next() => return Ok(Exit::Ok),
@@ -85,6 +84,21 @@ async fn serve(start: Start<'_>, loaded: Loaded, context: &mut Context<'_>) -> R
     greet(&gateway, is_demo, context)?;
     tracing::info!(address = %file.address, demo = is_demo, "listening");
 
+    notify.ready();
+    let exit = notify.alive_while(attend(runtime, gateway, drain, &mut signals, &notify, context)).await;
+    file.remove(&path);
+    exit
+}
+
+/// Serves until a signal comes, and then until everything has ended.
+async fn attend(
+    runtime: Runtime,
+    gateway: Gateway,
+    drain: Duration,
+    signals: &mut Signals,
+    notify: &Notify,
+    context: &mut Context<'_>,
+) -> Result<Exit, CliError> {
     let mut enters = if context.terminal.interactive { enters() } else { mpsc::channel(1).1 };
     let links = gateway.login_links();
     let mut serving = std::pin::pin!(gateway.serve());
@@ -92,7 +106,6 @@ async fn serve(start: Start<'_>, loaded: Loaded, context: &mut Context<'_>) -> R
         tokio::select! {
             // All of them only wait; a key press that is taken is answered.
             () = &mut serving => {
-                file.remove(&path);
                 return Err(CliError::new(Exit::Failed, "the gateway stopped by itself").hint("the log says why"));
             }
             () = signals.next() => break,
@@ -101,18 +114,17 @@ async fn serve(start: Start<'_>, loaded: Loaded, context: &mut Context<'_>) -> R
             }
         }
     }
-    tracing::info!(deadline = ?SHUTDOWN, "stopping");
-    let stop = async { tokio::join!(runtime.shutdown(SHUTDOWN), &mut serving).0 };
-    let exit = tokio::select! {
+    notify.stopping();
+    tracing::info!(deadline = ?drain, "stopping");
+    let stop = async { tokio::join!(runtime.shutdown(drain), &mut serving).0 };
+    tokio::select! {
         // The second signal means at once.
         all = stop => {
             tracing::info!(all_ended = all, "stopped");
-            Exit::Ok
+            Ok(Exit::Ok)
         }
-        () = signals.next() => Exit::Interrupted,
-    };
-    file.remove(&path);
-    Ok(exit)
+        () = signals.next() => Ok(Exit::Interrupted),
+    }
 }
 
 /// Says where it listens and what to do next.

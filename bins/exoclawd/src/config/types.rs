@@ -54,6 +54,15 @@ pub struct GatewayConfig {
     /// Speak TLS.
     #[serde(default)]
     pub tls: Option<TlsConfig>,
+    /// Seconds for runs to end when the daemon is told to stop; what has not ended goes on after the next start.
+    pub drain_seconds: u32,
+}
+
+impl GatewayConfig {
+    /// Time for runs to end when the daemon is told to stop.
+    pub(crate) fn drain(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(self.drain_seconds.into())
+    }
 }
 
 /// Files in PEM: absolute, from `~/`, or beside the config.

@@ -22,6 +22,9 @@ use crate::{
     wire::{Peer, Wire},
 };
 
+/// Said to whoever comes too late.
+const STOPPING: &str = "the daemon is stopping: connect again when it is back";
+
 pub(super) fn answer(
     door: &Arc<Door>,
     request: &mut Request<Incoming>,
@@ -47,6 +50,10 @@ pub(super) fn answer(
             return answer::too_many("too many wrong credentials from there", retry_after);
         }
     };
+    // Runs may still be ending for those who are here; nobody new comes in.
+    if door.runtime.is_stopping() {
+        return answer::refusal(StatusCode::SERVICE_UNAVAILABLE, STOPPING);
+    }
     if pass.is_some() {
         place.known();
     }
@@ -60,7 +67,7 @@ pub(super) fn answer(
         }
     };
     if door.runtime.tasks().spawn("socket", task).is_err() {
-        return answer::refusal(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping");
+        return answer::refusal(StatusCode::SERVICE_UNAVAILABLE, STOPPING);
     }
     let mut switch = answer::empty(StatusCode::SWITCHING_PROTOCOLS);
     let headers = switch.headers_mut();
