@@ -20,8 +20,7 @@ impl Needle {
         let json = serde_json::Value::from(plain).to_string();
         let mut spellings =
             vec![plain.to_owned(), json[1..json.len() - 1].to_owned(), percent(plain, true), percent(plain, false)];
-        // The longest first: what is found is taken whole.
-        spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
+        spellings.sort_unstable();
         spellings.dedup();
         let placeholder = format!("[secret {name}]");
         spellings
@@ -65,7 +64,9 @@ pub(super) struct Scrubber {
 
 impl Scrubber {
     /// `None` if there is nothing to look for.
-    pub(super) fn new(needles: Vec<Needle>) -> Option<Self> {
+    pub(super) fn new(mut needles: Vec<Needle>) -> Option<Self> {
+        // The longest first: what is found is taken whole.
+        needles.sort_by_key(|needle| std::cmp::Reverse(needle.bytes().len()));
         (!needles.is_empty()).then_some(Self { needles, held: Vec::new() })
     }
 
