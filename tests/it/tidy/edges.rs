@@ -52,7 +52,7 @@ const OWNED: &[(&str, &[&str])] = &[
     // The daemon asks a provider whether a key is good, before there is an agent.
     ("reqwest", &["exoclaw-agent", "exoclawd"]),
     ("rusqlite", &["exoclaw-store"]),
-    ("tokio-rustls", &["exoclaw-sandbox"]),
+    ("tokio-rustls", &["exoclaw-gateway", "exoclaw-sandbox"]),
     ("tokio-tungstenite", &["exoclaw-gateway", "exoclaw-client", "exoclaw-tests"]),
     ("wasm-bindgen-cli-support", &["exoclaw-ui-assets"]),
     ("wasm-encoder", &["exoclaw-plugin-format"]),
