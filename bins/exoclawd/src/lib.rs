@@ -25,6 +25,7 @@ mod notify;
 mod plugins;
 mod providers;
 mod runtime_file;
+mod signals;
 mod terminal;
 
 use std::{ffi::OsString, process::ExitCode};

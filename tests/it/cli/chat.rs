@@ -8,6 +8,7 @@ use exoclaw_tests::{
     plugins,
 };
 use serde_json::json;
+use tokio::io::AsyncReadExt;
 
 use super::{Ended, run_beside, run_with_input};
 
@@ -100,19 +101,42 @@ async fn ctrl_c_stops_the_run() {
     let (model, gate) = (ModelServer::start().await, Gate::new());
     model.answer(Answer::text(["never "]).gate(&gate).and_text(["ending"]));
     let daemon = daemon_of(&model).await;
-    let mut chat = daemon.command(&["chat", "hi"]);
-    let child = tokio::process::Command::from(std::mem::replace(&mut chat, Command::new("true")))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let chat = started(&mut daemon.command(&["chat", "hi"]));
     gate.reached().await;
-    let pid = child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    let ended = Ended::of(&child.wait_with_output().await.unwrap());
+    interrupt(&chat);
+    let ended = Ended::of(&chat.wait_with_output().await.unwrap());
     ended.failed(130, &["stopping", "stopped"]);
     let status = run_beside(daemon.command(&["status", "--json"])).await.ok().json();
     assert_eq!(status["activeRuns"], 0);
+}
+
+/// Also one that comes while the chat is busy with what it prints.
+#[tokio::test]
+async fn ctrl_c_is_heard_amid_a_flood_of_text() {
+    let model = ModelServer::start().await;
+    model.usually_by(|_| Answer::text(vec!["never "; 20_000]).then_silence());
+    let daemon = daemon_of(&model).await;
+    for _ in 0..10 {
+        let mut chat = started(&mut daemon.command(&["chat", "hi"]));
+        let mut out = chat.stdout.take().unwrap();
+        out.read_exact(&mut [0; 64]).await.unwrap();
+        interrupt(&chat);
+        let mut rest = Vec::new();
+        let (rest, ended) = tokio::join!(out.read_to_end(&mut rest), chat.wait_with_output());
+        rest.unwrap();
+        Ended::of(&ended.unwrap()).failed(130, &["stopping", "stopped"]);
+    }
+}
+
+fn started(command: &mut Command) -> tokio::process::Child {
+    let command = std::mem::replace(command, Command::new("true"));
+    let mut command = tokio::process::Command::from(command);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn interrupt(process: &tokio::process::Child) {
+    let pid = process.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
 }
 
 #[tokio::test]

@@ -18,33 +18,35 @@ use crate::{
     cli::ChatArgs,
     daemon_link::DaemonLink,
     error::{CliError, Exit},
+    signals::Interrupts,
     terminal::Style,
 };
 
 pub(super) async fn run(args: ChatArgs, context: &mut Context<'_>) -> Result<Exit, CliError> {
-    if let Some(text) = args.text {
-        let link = DaemonLink::open(context).await?;
-        return Chat { link: &link, session: args.session }.say(text, context).await;
-    }
-    if !context.terminal.interactive {
-        let mut text = String::new();
-        let read = std::io::stdin().read_to_string(&mut text);
+    let mut text = args.text;
+    if text.is_none() && !context.terminal.interactive {
+        let mut piped = String::new();
+        let read = std::io::stdin().read_to_string(&mut piped);
         read.map_err(|error| CliError::new(Exit::Data, "read the message from stdin").because(error))?;
-        let link = DaemonLink::open(context).await?;
-        return Chat { link: &link, session: args.session }.say(text, context).await;
+        text = Some(piped);
     }
     let link = DaemonLink::open(context).await?;
-    Chat { link: &link, session: args.session }.converse(context).await
+    let mut chat = Chat { link: &link, session: args.session, interrupts: Interrupts::new()? };
+    match text {
+        Some(text) => chat.say(text, context).await,
+        None => chat.converse(context).await,
+    }
 }
 
 struct Chat<'a> {
     link: &'a DaemonLink,
     session: SessionRef,
+    interrupts: Interrupts,
 }
 
 impl Chat<'_> {
     /// Line by line, until the end of input or Ctrl-C at the prompt.
-    async fn converse(&self, context: &mut Context<'_>) -> Result<Exit, CliError> {
+    async fn converse(&mut self, context: &mut Context<'_>) -> Result<Exit, CliError> {
         context.terminal.say(format_args!("session {}; Ctrl-C stops an answer, Ctrl-D ends", self.session))?;
         let mut lines = lines();
         loop {
@@ -53,7 +55,7 @@ impl Chat<'_> {
             let line = tokio::select! {
                 // A line that is taken is used; waiting for a signal changes nothing.
                 line = lines.recv() => line,
-                _ = tokio::signal::ctrl_c() => None,
+                () = self.interrupts.next() => None,
             };
             let Some(line) = line else {
                 context.terminal.say("")?;
@@ -72,25 +74,33 @@ impl Chat<'_> {
     }
 
     /// One message and its answer.
-    async fn say(&self, text: String, context: &mut Context<'_>) -> Result<Exit, CliError> {
+    async fn say(&mut self, text: String, context: &mut Context<'_>) -> Result<Exit, CliError> {
         let mut pushes = self.link.pushes();
         let mut view = View::new(context.terminal, Instant::now());
         let params =
             ChatSendParams { idempotency_key: Some(random_key()?), ..ChatSendParams::text(self.session.clone(), text) };
-        let sent = self.link.request(params).await?;
+        let sent = tokio::select! {
+            sent = self.link.request(params) => sent?,
+            // Whether the message arrived is not known then; the session shows it.
+            () = self.interrupts.next() => return Ok(Exit::Interrupted),
+        };
         let mut stopping = false;
         loop {
             let push = tokio::select! {
                 // A push that is taken is used; waiting for a signal changes nothing.
                 push = pushes.next() => push,
-                _ = tokio::signal::ctrl_c() => {
+                () = self.interrupts.next() => {
                     if stopping {
                         return Ok(Exit::Interrupted);
                     }
                     stopping = true;
                     view.stopping()?;
                     let abort = ChatAbortParams { session: sent.session.clone().into(), run_id: Some(sent.run_id.clone()) };
-                    self.link.request(abort).await?;
+                    tokio::select! {
+                        aborted = self.link.request(abort) => drop(aborted?),
+                        // The second one means at once.
+                        () = self.interrupts.next() => return Ok(Exit::Interrupted),
+                    }
                     continue;
                 }
             };

@@ -17,6 +17,7 @@ use crate::{
     keys, log,
     notify::Notify,
     runtime_file::RuntimeFile,
+    signals::Ends,
     terminal::Style,
 };
 
@@ -62,7 +63,7 @@ pub(super) fn run(args: GatewayArgs, context: &mut Context<'_>) -> Result<Exit, 
 
 async fn serve(start: Start<'_>, loaded: Loaded, context: &mut Context<'_>) -> Result<Exit, CliError> {
     // From here on a signal asks for a clean end, also while starting.
-    let mut signals = Signals::new()?;
+    let mut signals = Ends::new()?;
     let (is_demo, notify) = (start.demo, Notify::new(start.env));
     let is_tls = loaded.config.gateway.tls.is_some();
     let Daemon { runtime, gateway, own_socket, drain } = tokio::select! {
@@ -95,7 +96,7 @@ async fn attend(
     runtime: Runtime,
     gateway: Gateway,
     drain: Duration,
-    signals: &mut Signals,
+    signals: &mut Ends,
     notify: &Notify,
     context: &mut Context<'_>,
 ) -> Result<Exit, CliError> {
@@ -183,28 +184,4 @@ fn enters() -> mpsc::Receiver<()> {
         }
     });
     receiver
-}
-
-/// Signals that ask the daemon to end.
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, CliError> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let failed = |error| CliError::new(Exit::Io, "wait for signals").because(error);
-        let terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-        Ok(Self { terminate, interrupt })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            // Both only wait.
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
