@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::support::World;
 
 /// An answer that says "one", waits for the test, and says "two".
-fn in_two_parts() -> (Answer, oneshot::Sender<()>) {
+pub(crate) fn in_two_parts() -> (Answer, oneshot::Sender<()>) {
     let (go_on, wait) = oneshot::channel::<()>();
     let wait = async { drop(wait.await) };
     (Answer::text(["one"]).and_wait(wait).and_text(["two"]), go_on)

@@ -7,11 +7,14 @@ use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::support::{TOKEN, World};
+use crate::{
+    chat::in_two_parts,
+    support::{PATIENCE, TOKEN, World},
+};
 
 struct Files {
     folder: TempDir,
@@ -44,8 +47,12 @@ impl Files {
     }
 
     async fn world(&self) -> World {
+        self.world_with(None).await
+    }
+
+    async fn world_with(&self, own_socket: Option<PathBuf>) -> World {
         let config = GatewayConfig::new(([127, 0, 0, 1], 0).into()).with_token(Secret::new(TOKEN));
-        World::with(GatewayConfig { tls: Some(self.config.clone()), ..config }).await
+        World::with(GatewayConfig { tls: Some(self.config.clone()), own_socket, ..config }).await
     }
 }
 
@@ -105,7 +112,7 @@ async fn a_new_certificate_is_used_and_a_broken_one_is_not() {
     // Longer than it takes to notice, and the old one is still there.
     let new = files.renew();
     let renewed = async { while connect(&world, &new, None).await.is_err() {} };
-    tokio::time::timeout(crate::support::PATIENCE, renewed).await.expect("the new certificate");
+    tokio::time::timeout(PATIENCE, renewed).await.expect("the new certificate");
     assert!(connect(&world, &old, None).await.is_err());
     assert_eq!(livez(held).await.unwrap(), "HTTP/1.1 200 OK", "connections go on");
 
@@ -114,6 +121,45 @@ async fn a_new_certificate_is_used_and_a_broken_one_is_not() {
     while tokio::time::Instant::now() < later {
         connect(&world, &new, None).await.unwrap();
     }
+}
+
+/// Those who are here stay until their runs have ended and are told why they have to go, whichever way they came.
+#[tokio::test]
+async fn while_it_stops_nobody_new_comes_in_over_tls_or_the_own_socket() {
+    let files = Files::new();
+    let (trusted, own_socket) = (files.renew(), files.file("gateway.sock"));
+    let world = files.world_with(Some(own_socket.clone())).await;
+    let bearer = format!("Bearer {TOKEN}");
+    let headers = [("authorization", bearer.as_str())];
+    let over_tls = async || {
+        let stream = connect(&world, &trusted, None).await.unwrap();
+        world.upgrade_over(stream, &headers).await
+    };
+    let over_unix = async || {
+        let stream = UnixStream::connect(&own_socket).await.unwrap();
+        world.upgrade_over(stream, &[]).await
+    };
+    let (answer, go_on) = in_two_parts();
+    world.script.answer(answer);
+    let mut here = over_tls().await.unwrap_or_else(|status| panic!("refused: {status}"));
+    let mut own = over_unix().await.unwrap_or_else(|status| panic!("refused: {status}"));
+    here.send("main", "hi").await;
+    here.events_until("delta").await;
+
+    let knock = async {
+        while world.runtime.ready().is_ok() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((over_tls().await.err(), over_unix().await.err()), (Some(503), Some(503)));
+        assert_eq!(here.ask(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).await["id"], 1);
+        go_on.send(()).unwrap();
+        here.events_until("final").await;
+        [here.closed().await.0, own.closed().await.0]
+    };
+    let (stopped, closed) = tokio::join!(world.runtime.shutdown(PATIENCE), knock);
+    assert_eq!(closed, [1012, 1012]);
+    assert!(stopped, "nothing had to be torn down");
+    world.served.await.unwrap();
 }
 
 #[tokio::test]
