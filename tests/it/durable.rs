@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "tests print their seed and their figures")]
 
 mod drain;
+mod effects;
 mod kill;
 mod stop;
 mod watch;

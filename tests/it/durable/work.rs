@@ -1,11 +1,10 @@
-//! Load: sessions in which each message has a tool write one line, and what must be true of it in the end.
+//! Load: sessions in which each message has a tool do one thing, and what must be true of it in the end.
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -17,13 +16,16 @@ use exoclaw_protocol::{
 use exoclaw_tests::{
     daemon::{Daemon, Setup},
     model::{Answer, ModelServer, Request},
-    plugins,
     wait::wait_for,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::{Chance, watch::Watcher};
+use super::{
+    Chance,
+    effects::{Means, World},
+    watch::Watcher,
+};
 
 /// Sessions that write at the same time.
 const SESSIONS: usize = 6;
@@ -37,28 +39,21 @@ pub(super) const LAST_WORDS: &str = "It is done.";
 /// Pause before a sender asks again what became of its message.
 const AGAIN: Duration = Duration::from_millis(15);
 
-/// A daemon on a port that it keeps over restarts, whose one tool appends lines to a file: its effect is `once`.
+/// A daemon on a port that it keeps over restarts, with tools that do what can be counted.
 pub(super) struct Place {
     model: ModelServer,
     pub(super) daemon: Daemon,
-    folder: tempfile::TempDir,
+    world: World,
 }
 
 impl Place {
     pub(super) async fn new() -> Self {
         let model = ModelServer::start().await;
         model.usually_by(answer);
-        let folder = tempfile::tempdir().unwrap();
+        let world = World::new();
         let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let grant =
-            format!("fs = [{{ host = \"{}\", guest = \"/notes\", access = \"read-write\" }}]", folder.path().display());
-        let setup = Setup::with_model("anthropic", &model.anthropic_url()).tools(&["notes"]);
-        let setup = setup.plugin("notes", &plugins::example("notes"), &grant).arg("--port").arg(port.to_string());
-        Self { daemon: setup.start(), model, folder }
-    }
-
-    fn notes(&self) -> PathBuf {
-        self.folder.path().join("notes.md")
+        let setup = world.plugins(Setup::with_model("anthropic", &model.anthropic_url()));
+        Self { daemon: setup.arg("--port").arg(port.to_string()).start(), model, world }
     }
 
     /// A client that comes back quickly.
@@ -75,19 +70,21 @@ type Sent = HashMap<String, RunId>;
 /// Writers in several sessions, and a watcher of each.
 pub(super) struct Load {
     stop: Arc<AtomicBool>,
+    sends: Arc<AtomicUsize>,
     writers: JoinSet<(usize, Sent)>,
     watchers: Vec<Watcher>,
 }
 
 impl Load {
     pub(super) async fn start(place: &Place) -> Self {
-        let (mut watchers, mut writers, stop) = (Vec::new(), JoinSet::new(), Arc::new(AtomicBool::new(false)));
+        let (mut watchers, mut writers) = (Vec::new(), JoinSet::new());
+        let (stop, sends) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         for number in 0..SESSIONS {
             watchers.push(Watcher::start(place.client(), number));
-            let (client, stop) = (place.client(), stop.clone());
-            writers.spawn(async move { (number, write(client, number, stop).await) });
+            let (client, stop, sends) = (place.client(), stop.clone(), sends.clone());
+            writers.spawn(async move { (number, write(client, number, &stop, &sends).await) });
         }
-        Self { stop, writers, watchers }
+        Self { stop, sends, writers, watchers }
     }
 
     /// Waits until the model was asked some more times, up to twice for each session.
@@ -110,6 +107,7 @@ impl Load {
             sent[number] = texts;
         }
         let mut tally = check(place, &sent).await;
+        tally.sends = self.sends.load(Ordering::Relaxed);
         for (watcher, sent) in self.watchers.into_iter().zip(&sent) {
             let (events, snapshots) = watcher.ended(sent).await;
             tally.events += events;
@@ -120,7 +118,7 @@ impl Load {
     }
 }
 
-/// Has the tool write what the user says; then says so.
+/// Has the session's tool do what the user says; then says so.
 fn answer(request: &Request) -> Answer {
     let last = request.body["messages"].as_array().and_then(|messages| messages.last()).map(|last| &last["content"]);
     let blocks = last.and_then(Value::as_array).cloned().unwrap_or_default();
@@ -130,7 +128,14 @@ fn answer(request: &Request) -> Answer {
         return Answer::text(["It ", "is ", "done."]).usage(3, 2);
     }
     let text = blocks.last().and_then(|block| block["text"].as_str()).unwrap_or_default();
-    Answer::text(["I ", "write."]).and_call("call", "notes__append", &json!({ "text": text })).usage(1, 1)
+    let (tool, arguments) = means(text).call(text);
+    Answer::text(["I ", "write."]).and_call("call", tool, &arguments).usage(1, 1)
+}
+
+/// What a text is written with: it begins with its session.
+fn means(text: &str) -> Means {
+    let number = text.trim_start_matches('s').split('-').next().and_then(|number| number.parse().ok());
+    Means::of(number.unwrap())
 }
 
 pub(super) fn session(number: usize) -> SessionRef {
@@ -138,7 +143,7 @@ pub(super) fn session(number: usize) -> SessionRef {
 }
 
 /// Sends one message after the other until told to stop, each again and again under its key until its run has ended.
-async fn write(client: Client, number: usize, stop: Arc<AtomicBool>) -> Sent {
+async fn write(client: Client, number: usize, stop: &AtomicBool, sends: &AtomicUsize) -> Sent {
     let mut sent = HashMap::new();
     while !stop.load(Ordering::Relaxed) {
         let text = format!("s{number}-{}", sent.len());
@@ -146,6 +151,7 @@ async fn write(client: Client, number: usize, stop: Arc<AtomicBool>) -> Sent {
         let params = ChatSendParams { idempotency_key: key, ..ChatSendParams::text(session(number), text.clone()) };
         let mut run: Option<RunId> = None;
         loop {
+            sends.fetch_add(1, Ordering::Relaxed);
             match client.request(params.clone()).await {
                 Ok(result) => {
                     let known = run.get_or_insert_with(|| result.run_id.clone());
@@ -170,15 +176,6 @@ async fn history(client: &Client, number: usize) -> Vec<HistoryMessage> {
     client.request(params).await.unwrap().messages
 }
 
-/// How often each line was written.
-fn lines(notes: &Path) -> HashMap<String, u32> {
-    let mut lines = HashMap::new();
-    for line in std::fs::read_to_string(notes).unwrap_or_default().lines() {
-        *lines.entry(line.trim_start_matches("- ").to_owned()).or_insert(0) += 1;
-    }
-    lines
-}
-
 /// What came of all the calls.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -186,18 +183,21 @@ pub(super) struct Tally {
     /// Calls of which nobody knows whether they took effect, each said so once.
     pub(super) unknown: usize,
     /// Of these, the ones that did.
-    pub(super) unknown_and_written: usize,
+    pub(super) unknown_and_done: usize,
+    /// Calls that were made again, under their key.
+    pub(super) repeated: usize,
+    /// Sends, repeated ones included: each text is one run.
+    pub(super) sends: usize,
     /// Told to the watchers.
     pub(super) events: usize,
     pub(super) snapshots: usize,
 }
 
-/// Every message has one run with one end; every line was written at most once; every call has one result, which is the
-/// tool's own or says that nobody knows.
+/// Every message has one run with one end; what may be done once was done at most once; every call has one result, which is
+/// the tool's own or, where it may not be made again, says that nobody knows.
 async fn check(place: &Place, sent: &[Sent]) -> Tally {
-    let lines = lines(&place.notes());
-    let twice: Vec<_> = lines.iter().filter(|(_, times)| **times > 1).collect();
-    assert!(twice.is_empty(), "effects that took place twice: {twice:?}");
+    let done = place.world.done();
+    done.check_keys();
     let client = place.client();
     let mut tally = Tally::default();
     for (number, sent) in sent.iter().enumerate() {
@@ -229,14 +229,17 @@ async fn check(place: &Place, sent: &[Sent]) -> Tally {
         for (run, text) in runs {
             let results = results.get(&run).map(Vec::as_slice).unwrap_or_default();
             let [result] = results else { panic!("{text}: results {results:?}") };
-            let written = lines.contains_key(&text);
-            if result == "noted" {
-                assert!(written, "{text} was noted and is not there");
+            let (means, times) = (means(&text), done.times(&text));
+            if matches!(result.as_str(), "noted" | "commented: there") {
+                assert!(times > 0, "{text} is said to be done and is not");
             } else {
                 assert!(result.contains("not known whether"), "{text}: {result}");
+                assert!(!means.is_repeated(), "{text} could have been done again");
                 tally.unknown += 1;
-                tally.unknown_and_written += usize::from(written);
+                tally.unknown_and_done += usize::from(times > 0);
             }
+            assert!(times <= 1 || means.is_repeated(), "{text} was done {times} times");
+            tally.repeated += usize::from(times > 1);
             tally.runs += 1;
         }
     }
