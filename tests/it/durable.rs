@@ -1,12 +1,14 @@
 //! What a restart may not lose or do twice, with real daemons that are killed and stopped under load.
 //!
-//! `EXOCLAW_FAULTS` says how many kills or stops a test makes, `EXOCLAW_SEED` repeats a test's choices; each prints both.
+//! `EXOCLAW_FAULTS` says how many kills, stops or lost connections a test makes, `EXOCLAW_CLIENTS` how many clients lose them,
+//! `EXOCLAW_SEED` repeats a test's choices, which it prints.
 #![expect(clippy::print_stdout, reason = "tests print their seed and their figures")]
 
 mod drain;
 mod effects;
 mod kill;
 mod stop;
+mod storm;
 mod watch;
 mod work;
 
@@ -30,6 +32,11 @@ impl Chance {
         let seed = number("EXOCLAW_SEED").unwrap_or_else(another);
         println!("{test}: EXOCLAW_SEED={seed}");
         Self(seed)
+    }
+
+    /// One for somebody else.
+    fn another(&mut self) -> Self {
+        Self(self.below(u64::MAX))
     }
 
     /// Less than `bound` (SplitMix64; Steele, Lea, Flood 2014).
