@@ -9,7 +9,7 @@ use futures::FutureExt;
 use tokio::sync::mpsc;
 
 use crate::{
-    journal::{Chain, CutOff, Journal, append_refusal},
+    journal::{Chain, CutOff, Journal, append_refusal, read_refusal},
     live::LiveRun,
     recovery::Begun,
     runtime::Inner,
@@ -28,6 +28,8 @@ enum Ending {
     Finished(TurnEnd),
     Aborted,
     Failed(RpcError),
+    /// What an earlier process did can't be read, so that the run can't be ended rightly: it is left to the next process.
+    Unread(RpcError),
     /// The daemon stops: the next process goes on with it.
     Suspended,
 }
@@ -38,26 +40,33 @@ impl Ending {
     }
 }
 
+impl From<RpcError> for Ending {
+    fn from(error: RpcError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 /// Runs to the end, whatever happens: exactly one terminal event, and none before the end is durable. A run that is
-/// suspended has its end in a later process.
+/// suspended or can't be read has its end in a later process.
 pub(crate) async fn run(inner: &Arc<Inner>, live: LiveRun) {
     let journal = journal(inner, &live);
     let ending = drive(inner, &live, &journal).await;
     end(live, &journal, ending).await;
 }
 
-/// Ends a run whose turn has not come in this process.
-pub(crate) async fn abort(inner: &Arc<Inner>, live: LiveRun) {
+/// Ends a run whose turn has not come in this process; says whether it could.
+pub(crate) async fn abort(inner: &Arc<Inner>, live: LiveRun) -> bool {
     let journal = journal(inner, &live);
+    let mut ending = Ending::Aborted;
     if live.recovered {
         match Begun::read(&*inner.store, live.session().key(), &live.run_id, live.accepted).await {
             Ok(mut begun) => begun.tell(&journal),
-            Err(error) => {
-                tracing::warn!(run = %live.run_id, error = %Chain(&error), "what a run had done can't be read")
-            }
+            Err(error) => ending = Ending::Unread(read_refusal(&error)),
         }
     }
-    end(live, &journal, Ending::Aborted).await;
+    let is_aborted = matches!(ending, Ending::Aborted);
+    end(live, &journal, ending).await;
+    is_aborted
 }
 
 async fn drive(inner: &Arc<Inner>, live: &LiveRun, journal: &Journal) -> Ending {
@@ -77,7 +86,7 @@ async fn drive(inner: &Arc<Inner>, live: &LiveRun, journal: &Journal) -> Ending 
         () = inner.interrupt.cancelled() => Ending::Suspended,
         done = work => match done {
             Ok(Ok(end)) => Ending::Finished(end),
-            Ok(Err(error)) => Ending::Failed(error),
+            Ok(Err(ending)) => ending,
             Err(panic) => {
                 tracing::error!(run = %live.run_id, panic = panic_text(&*panic), "run panicked");
                 Ending::failed(ErrorCode::Internal, "the run failed by a fault of the daemon: the log says more")
@@ -103,6 +112,7 @@ async fn end(live: LiveRun, journal: &Journal, ending: Ending) {
             let outcome = RunOutcome::Failed { code: error.code, message: error.message.clone(), text: live.text() };
             (outcome, error_event(error))
         }
+        Ending::Unread(error) => return live.finish(error_event(error)),
         Ending::Suspended => return suspend(live, journal).await,
     };
     match journal.end(outcome).await {

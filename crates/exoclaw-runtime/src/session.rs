@@ -196,6 +196,12 @@ impl State {
         self.current.is_some() || !self.queue.is_empty()
     }
 
+    /// The run is under way or waiting.
+    pub(crate) fn has(&self, run_id: &RunId) -> bool {
+        let mut current = self.current.iter().map(|current| &current.run_id);
+        current.any(|id| id == run_id) || self.queue.iter().any(|queued| queued.run_id == *run_id)
+    }
+
     /// The last event before those of a run that has not ended, if they are all still kept.
     pub(crate) fn start_of(&self, run_id: &RunId) -> Option<u64> {
         let current = self.current.as_ref().map(|current| (&current.run_id, current.start));

@@ -7,6 +7,7 @@ use exoclaw_protocol::{ErrorCode, RpcError, SessionKey};
 use exoclaw_store::{AppendError, ReadError, Record};
 use tokio::sync::mpsc;
 
+use super::Ending;
 use crate::{
     history,
     journal::{Chain, Journal, append_refusal, read_refusal},
@@ -27,7 +28,7 @@ pub(super) async fn turn(
     journal: Journal,
     (accepted, recovered): Origin,
     events: mpsc::Sender<TurnEvent>,
-) -> Result<TurnEnd, RpcError> {
+) -> Result<TurnEnd, Ending> {
     let (session, run_id) = (lease.session().key().clone(), journal.run_id().clone());
     let begun = if recovered { take_up(&inner, &lease, &journal, accepted).await? } else { Begun::default() };
     let agent = inner.agent(session.agent()).ok_or_else(|| {
@@ -49,17 +50,17 @@ pub(super) async fn turn(
     turn.recorder = Arc::new(journal);
     turn.limits = inner.turn_limits.clone();
     turn.recorded = begun.steps;
-    turn.run(messages, events).await.map_err(|error| refusal(&error))
+    Ok(turn.run(messages, events).await.map_err(|error| refusal(&error))?)
 }
 
 /// Finds how far an earlier process had come, and makes journal and session know it.
-async fn take_up(inner: &Inner, lease: &Lease, journal: &Journal, accepted: u64) -> Result<Begun, RpcError> {
+async fn take_up(inner: &Inner, lease: &Lease, journal: &Journal, accepted: u64) -> Result<Begun, Ending> {
     let (session, run_id) = (lease.session(), journal.run_id());
     // Before this process writes anything into the session.
     let base = session.base(&*inner.store).await;
-    read(inner, session.key(), base).await?;
+    read(inner, session.key(), base).await.map_err(Ending::Unread)?;
     let begun = Begun::read(&*inner.store, session.key(), run_id, accepted).await;
-    let mut begun = read(inner, session.key(), begun).await?;
+    let mut begun = read(inner, session.key(), begun).await.map_err(Ending::Unread)?;
     begun.tell(journal);
     session.take_up(run_id, told(&begun.steps));
     if begun.failures >= RECOVERIES {
@@ -67,7 +68,7 @@ async fn take_up(inner: &Inner, lease: &Lease, journal: &Journal, accepted: u64)
             "the daemon took this run up again {RECOVERIES} times and stopped each time before it got on: send the message \
              again in other words, or look into the log"
         );
-        return Err(RpcError::new(ErrorCode::Interrupted, text));
+        return Err(RpcError::new(ErrorCode::Interrupted, text).into());
     }
     Ok(begun)
 }

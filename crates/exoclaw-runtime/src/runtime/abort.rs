@@ -24,8 +24,10 @@ impl Runtime {
         let work = async move {
             let mut run_ids = Vec::new();
             for live in withdrawn {
-                run_ids.push(live.run_id.clone());
-                run::abort(&inner, live).await;
+                let run_id = live.run_id.clone();
+                if run::abort(&inner, live).await {
+                    run_ids.push(run_id);
+                }
             }
             // A client that left needs no answer.
             done.send(run_ids).ok();

@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use exoclaw_protocol::{
     ChatSendParams, ChatSendResult, ErrorCode, IdempotencyKey, RpcError, SendStatus, SessionKey, Target,
 };
-use exoclaw_store::{AppendError, KeyedRun, Record, RunOutcome};
+use exoclaw_store::{AppendError, Record, RunOutcome};
 use futures::FutureExt;
 use tokio::sync::oneshot;
 
@@ -152,20 +152,35 @@ impl Inner {
     /// What became of the message that was accepted under a key.
     async fn earlier(&self, lease: &Lease, key: &IdempotencyKey, digest: &str) -> Result<Option<Answer>, RpcError> {
         let session = lease.session();
-        let found = self.store.find_key(session.key(), key).await.map_err(|error| read_refusal(&error))?;
-        let Some(KeyedRun { run_id, digest: accepted, outcome }) = found else { return Ok(None) };
-        if accepted != digest {
+        let find = async || self.store.find_key(session.key(), key).await.map_err(|error| read_refusal(&error));
+        let Some(mut found) = find().await? else { return Ok(None) };
+        if found.digest != digest {
             return Err(conflict(key, session.key()));
         }
-        let status = match outcome {
+        let run_id = found.run_id.clone();
+        // One look: of a run that is here, the end is an event after this place.
+        let (is_here, epoch, seq) = {
+            let state = session.lock();
+            let seq = state.start_of(&run_id).unwrap_or(state.ring.last());
+            (state.has(&run_id), state.ring.epoch(), seq)
+        };
+        if found.outcome.is_none() && !is_here {
+            // It ended meanwhile, or this process can't go on with it.
+            found = find().await?.filter(|again| again.outcome.is_some()).ok_or_else(waits_for_a_start)?;
+        }
+        let status = match found.outcome {
             None => SendStatus::InFlight,
             Some(RunOutcome::Ok) => SendStatus::Ok,
             Some(RunOutcome::Aborted { .. } | RunOutcome::Failed { .. }) => SendStatus::Error,
         };
-        let state = session.lock();
-        let seq = state.start_of(&run_id).unwrap_or(state.ring.last());
-        Ok(Some(Answer { run_id, status, epoch: state.ring.epoch(), seq }))
+        Ok(Some(Answer { run_id, status, epoch, seq }))
     }
+}
+
+/// Its end could not be written, or what it had done not be read.
+fn waits_for_a_start() -> RpcError {
+    let text = "the message is kept, but its run can't go on at present: look into the log and start the daemon again";
+    RpcError::new(ErrorCode::Interrupted, text)
 }
 
 fn conflict(key: &IdempotencyKey, session: &SessionKey) -> RpcError {
