@@ -12,6 +12,7 @@ mod recovery;
 mod runs;
 mod send;
 mod shutdown;
+mod simulation;
 mod start;
 mod subscribe;
 mod support;
