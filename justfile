@@ -20,6 +20,10 @@ setup:
 plugins:
     cargo xtask plugins
 
+# Kills, power cuts, failing and full disks
+faults *ARGS:
+    cargo xtask faults {{ARGS}}
+
 # All tests, with a floor for the lines they reach
 coverage:
     cargo xtask coverage

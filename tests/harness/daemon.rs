@@ -22,6 +22,7 @@ pub struct Setup {
     args: Vec<String>,
     env: Vec<(String, String)>,
     secrets: Vec<(String, String)>,
+    within: Option<PathBuf>,
 }
 
 impl Setup {
@@ -85,12 +86,20 @@ impl Setup {
         self
     }
 
+    /// Its home is made in this folder instead of the system's temporary one.
+    #[must_use]
+    pub fn within(mut self, folder: &Path) -> Self {
+        self.within = Some(folder.to_owned());
+        self
+    }
+
     /// Starts it on a free port and waits until it listens.
     ///
     /// # Panics
     /// With its log, when it ends instead.
     pub fn start(self) -> Daemon {
-        let home = Arc::new(tempfile::tempdir().expect("a temporary folder"));
+        let home = self.within.as_ref().map_or_else(tempfile::tempdir, tempfile::tempdir_in);
+        let home = Arc::new(home.expect("a temporary folder"));
         if !self.config.is_empty() {
             std::fs::write(home.path().join("config.toml"), &self.config).expect("the config is written");
         }

@@ -6,5 +6,6 @@ pub mod browser;
 pub mod daemon;
 pub mod model;
 pub mod plugins;
+pub mod random;
 pub mod wait;
 pub mod ws;

@@ -12,6 +12,8 @@ mod storm;
 mod watch;
 mod work;
 
+use exoclaw_tests::random::Random;
+
 /// How often a test breaks something: what `EXOCLAW_FAULTS` says, or few.
 fn faults(few: u32) -> u32 {
     number("EXOCLAW_FAULTS").unwrap_or(few)
@@ -21,9 +23,9 @@ fn number<T: std::str::FromStr>(variable: &str) -> Option<T> {
     std::env::var_os(variable)?.into_string().ok()?.parse().ok()
 }
 
-/// Numbers that look random and come again with the same seed.
+/// Choices that come again with the same seed.
 #[derive(Debug)]
-struct Chance(u64);
+struct Chance(Random);
 
 impl Chance {
     /// From `EXOCLAW_SEED`, or another one each time.
@@ -31,20 +33,16 @@ impl Chance {
         let another = || std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), test);
         let seed = number("EXOCLAW_SEED").unwrap_or_else(another);
         println!("{test}: EXOCLAW_SEED={seed}");
-        Self(seed)
+        Self(Random::new(seed))
     }
 
     /// One for somebody else.
     fn another(&mut self) -> Self {
-        Self(self.below(u64::MAX))
+        Self(Random::new(self.below(u64::MAX)))
     }
 
-    /// Less than `bound` (SplitMix64; Steele, Lea, Flood 2014).
+    /// Less than `bound`.
     fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % bound
+        self.0.below(bound)
     }
 }

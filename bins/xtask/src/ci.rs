@@ -5,7 +5,7 @@
 use std::{env, fs, process::Command};
 
 use crate::{
-    browser, deny,
+    browser, deny, faults,
     shell::{Result, Shell},
     toolchain::{self, Guest},
     up,
@@ -24,15 +24,16 @@ pub(crate) fn test(shell: &mut Shell, args: &[String]) -> Result<()> {
     shell.section("tests", |shell| shell.run(tester(shell, test)?.args(args)))
 }
 
-/// Example plugins and a browser.
+/// Example plugins, a browser, and what does faults.
 fn prepare(shell: &mut Shell) -> Result<()> {
     up::plugins(shell)?;
-    shell.section("browser", browser::setup)
+    shell.section("browser", browser::setup)?;
+    shell.section("tools for faults", faults::setup)
 }
 
 /// The daemon with its page and every test. In one build: what tests depend on turns on features in what the daemon depends
 /// on, so that two builds would share little.
-fn build(shell: &mut Shell) -> Result<()> {
+pub(crate) fn build(shell: &mut Shell) -> Result<()> {
     prepare(shell)?;
     shell.section("daemon, page and tests", |shell| {
         shell.run(&mut Guest::page_cargo(shell, "build --locked --workspace --bins --tests")?)
@@ -40,7 +41,7 @@ fn build(shell: &mut Shell) -> Result<()> {
 }
 
 /// A cargo whose tests start what was built here instead of building it again.
-fn tester(shell: &Shell, args: &str) -> Result<Command> {
+pub(crate) fn tester(shell: &Shell, args: &str) -> Result<Command> {
     let mut cargo = Guest::page_cargo(shell, args)?;
     let daemon = shell.target().join("debug/exoclawd").with_extension(env::consts::EXE_EXTENSION);
     cargo.env("EXOCLAWD_BIN", daemon).env("EXOCLAWD_PLUGINS", shell.target().join("plugins"));
@@ -103,6 +104,7 @@ fn docs(shell: &mut Shell) -> Result<()> {
 
 /// Each library passes by itself, with no feature that only its neighbours ask for.
 fn alone(shell: &mut Shell) -> Result<()> {
+    faults::setup(shell)?;
     let mut names = Vec::new();
     for entry in fs::read_dir(shell.root().join("crates"))? {
         names.push(entry?.file_name().to_string_lossy().into_owned());

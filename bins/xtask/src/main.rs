@@ -1,12 +1,14 @@
 //! What is done to the project: set-up, builds, checks. `cargo xtask help` lists it.
 //!
 //! Without dependencies, so that it starts in a second on a fresh machine. Every step is idempotent and installs what it
-//! needs: targets and components through rustup, tools of its own under `target/tools`, a browser through the system.
+//! needs: targets and components through rustup, tools of its own under `target/tools`, a browser and what does faults through
+//! the system.
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "it talks to the person who runs it")]
 
 mod browser;
 mod ci;
 mod deny;
+mod faults;
 mod plugins;
 mod shell;
 mod toolchain;
@@ -22,6 +24,7 @@ cargo xtask test [ARGS]    build everything and run all tests; ARGS go to `cargo
 cargo xtask ci [GATE…]     the other gates, or those that are named
 cargo xtask setup          only make the machine ready
 cargo xtask plugins        only build the example plugins into target/plugins
+cargo xtask faults [ARGS]  kills, power cuts, failing disks; --help says more
 cargo xtask coverage       all tests, with a floor for the lines they reach
 cargo xtask bench          measure a release build: serving, then each crate's hot paths";
 
@@ -50,6 +53,7 @@ fn run(shell: &mut Shell, command: &str, args: &[String]) -> Result<()> {
         "ci" => ci::ci(shell, args),
         "setup" => shell.section("setup", toolchain::setup),
         "plugins" => up::plugins(shell),
+        "faults" => faults::faults(shell, args),
         "coverage" => ci::coverage(shell),
         "bench" => ci::bench(shell, args),
         "" | "help" | "--help" | "-h" => {

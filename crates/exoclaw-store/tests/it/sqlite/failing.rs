@@ -7,7 +7,7 @@ use exoclaw_store::{
     conformance::samples::{ALL, accepted, session},
 };
 
-use super::Home;
+use super::{Home, strace};
 
 /// Tells the child, which is this test binary too, where to write.
 const HOME: &str = "EXOCLAW_STORE_FAILING_TEST";
@@ -75,13 +75,8 @@ fn a_failed_write_ends_writing() {
 /// The thirtieth sync fails, and those after it would succeed. Needs a working `strace`.
 #[test]
 fn a_failed_sync_ends_writing() {
-    let works = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).status();
-    if !works.is_ok_and(|status| status.success()) {
-        println!("skipped: strace does not work here");
-        return;
-    }
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"]);
+    let Some(mut strace) = strace() else { return };
+    strace.args(["-e", "trace=fsync,fdatasync"]);
     strace.args(["-e", "inject=fsync,fdatasync:error=EIO:when=30"]);
     check(strace);
 }

@@ -1,13 +1,13 @@
 //! Stores that earlier versions wrote.
 
-use std::{os::unix::process::ExitStatusExt, process::Command};
+use std::os::unix::process::ExitStatusExt;
 
 use exoclaw_store::{
     RunOutcome, Store,
     conformance::samples::{ALL, accepted, ended, keyed, one_of_each, scope, session},
 };
 
-use super::Home;
+use super::{Home, strace};
 
 /// A store of version 1: two sessions with ended and open runs, keys and a value.
 pub(super) fn version_1() -> Home {
@@ -83,16 +83,11 @@ fn child() {
 /// Killed at each of its writes in turn, the upgrade leaves version 1 or 2, and the next start goes on from there.
 #[test]
 fn an_upgrade_that_is_killed_is_made_up_for() {
-    let works = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).status();
-    if !works.is_ok_and(|status| status.success()) {
-        println!("skipped: strace does not work here");
-        return;
-    }
     let mut found = [0; 2];
     for number in 1.. {
+        let Some(mut strace) = strace() else { return };
         let home = version_1();
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-o", "/dev/null", "-P"]).arg(home.path());
+        strace.arg("-P").arg(home.path());
         strace.arg("-P").arg(format!("{}-journal", home.path().display()));
         strace.args(["-e", "trace=pwrite64,fdatasync,fsync,unlink", "-e"]);
         strace.arg(format!("inject=pwrite64,fdatasync,fsync,unlink:signal=SIGKILL:when={number}"));
