@@ -6,15 +6,18 @@
 mod backup;
 mod check;
 mod refold;
+mod run;
 mod transfer;
 
 use std::{fmt, fs, io, path::Path};
 
+use exoclaw_protocol::RunId;
 use rusqlite::Connection;
 
 pub use self::{
     backup::{Mark, backup, restore},
     check::{Findings, check, rebuild},
+    run::{StoredRun, read_run},
     transfer::{Exported, Imported, export_session, import_session},
 };
 use super::{OpenError, open_reader, schema};
@@ -71,6 +74,9 @@ pub enum UpkeepError {
     /// There is no such session.
     #[error("there is no session {0}")]
     NoSession(String),
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    NoRun(RunId),
     /// The session to be imported is there already.
     #[error("the session {0} is there already: choose another one")]
     SessionExists(String),

@@ -298,6 +298,23 @@ async fn a_damaged_record_is_left_out_of_an_export_and_named() {
 }
 
 #[tokio::test]
+async fn a_run_is_read_with_what_may_be_damaged_of_it() {
+    let home = furnished().await;
+    let run = upkeep::read_run(&home.path(), one_of_each("a")[0].run_id()).unwrap();
+    assert_eq!(run.session, session("bad"), "the first that had it");
+    let records: Vec<_> = run.entries.iter().map(|entry| entry.record.clone()).collect();
+    assert_eq!((records, run.damaged), (one_of_each("a"), Vec::new()));
+
+    home.raw().execute_batch("UPDATE records SET json = '{' WHERE session = 1 AND seq = 3").unwrap();
+    let run = upkeep::read_run(&home.path(), one_of_each("a")[0].run_id()).unwrap();
+    assert_eq!((run.entries.len(), run.damaged[0].seq), (one_of_each("a").len() - 1, Some(3)));
+    let open = upkeep::read_run(&home.path(), accepted("d").run_id()).unwrap();
+    assert_eq!(open.entries.len(), 1);
+    let missing = upkeep::read_run(&home.path(), accepted("z").run_id());
+    assert!(matches!(missing, Err(UpkeepError::NoRun(_))), "{missing:?}");
+}
+
+#[tokio::test]
 async fn a_bad_line_is_named_and_nothing_is_imported() {
     let home = furnished().await;
     let mut lines = Vec::new();
