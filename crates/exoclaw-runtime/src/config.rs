@@ -138,7 +138,7 @@ pub(crate) fn agents(
 ) -> Result<HashMap<AgentId, Arc<Agent>>, StartError> {
     let mut agents = HashMap::new();
     for config in configs {
-        let tools = Arc::new(AgentTools::new(&config, plugins)?);
+        let tools = Arc::new(AgentTools::new(&config.id, &config.tools, plugins)?);
         agents.insert(config.id.clone(), Arc::new(Agent { config, tools }));
     }
     match router.agents().iter().find(|agent| !agents.contains_key(*agent)) {

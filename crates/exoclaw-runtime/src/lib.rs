@@ -43,6 +43,7 @@ mod journal;
 mod keys;
 mod live;
 mod recovery;
+mod replay;
 mod run;
 
 mod plugins;
@@ -55,5 +56,7 @@ pub use clock::{Clock, SystemClock};
 pub use config::{AgentConfig, Parts, RuntimeConfig, StartError};
 pub use hub::{Lagged, Published, Subscription};
 pub use plugins::{PluginSlot, Plugins, ReadyPlugin};
+pub use replay::{ReplayError, ReplayedCall, replay};
 pub use runtime::Runtime;
 pub use tasks::{Stopped, Tasks};
+pub use tools::display_name;

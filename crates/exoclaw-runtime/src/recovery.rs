@@ -41,6 +41,13 @@ pub(crate) struct Begun {
 }
 
 impl Begun {
+    /// As far as these records of one run say.
+    pub(crate) fn of(entries: Vec<Entry>) -> Self {
+        let mut begun = Self::default();
+        entries.into_iter().for_each(|entry| begun.add(entry));
+        begun
+    }
+
     /// Reads the records of a run. `accepted` is the number of that of its message.
     pub(crate) async fn read(
         store: &dyn Store,

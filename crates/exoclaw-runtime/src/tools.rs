@@ -12,7 +12,7 @@ use futures::{FutureExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    config::{AgentConfig, StartError},
+    config::StartError,
     journal::{Chain, effect_key},
     plugins::{Plugins, ReadyPlugin},
 };
@@ -33,18 +33,18 @@ pub(crate) struct AgentTools {
 impl AgentTools {
     /// The tools that the agent's config names: `plugin` for all of a plugin, `plugin.tool` for one. A plugin that could
     /// not be loaded offers none.
-    pub(crate) fn new(agent: &AgentConfig, plugins: &Plugins) -> Result<Self, StartError> {
+    pub(crate) fn new(agent: &AgentId, tools: &[String], plugins: &Plugins) -> Result<Self, StartError> {
         let (mut specs, mut targets) = (Vec::new(), HashMap::new());
-        for selector in &agent.tools {
+        for selector in tools {
             let unknown = || {
                 let known = plugins.tool_names().join(", ");
-                StartError::UnknownTool { agent: agent.id.clone(), tool: selector.clone(), known }
+                StartError::UnknownTool { agent: agent.clone(), tool: selector.clone(), known }
             };
             let (plugin, tool) = selector.split_once('.').map_or((selector.as_str(), None), |(p, t)| (p, Some(t)));
             let ready = match plugins.find(plugin).ok_or_else(unknown)? {
                 Ok(ready) => ready,
                 Err(reason) => {
-                    tracing::warn!(agent = %agent.id, tool = selector, reason, "tool is not offered");
+                    tracing::warn!(%agent, tool = selector, reason, "tool is not offered");
                     continue;
                 }
             };
@@ -62,7 +62,7 @@ impl AgentTools {
                 }
             }
         }
-        Ok(Self { agent: agent.id.clone(), specs: specs.into(), targets })
+        Ok(Self { agent: agent.clone(), specs: specs.into(), targets })
     }
 }
 
@@ -81,7 +81,7 @@ fn model_name(plugin: &PluginName, tool: &ToolName) -> String {
 }
 
 /// The tool as people see it: `plugin.tool`, or `plugin` alone where both are the same. Plugin names have no `_`.
-pub(crate) fn display_name(model_name: &str) -> String {
+pub fn display_name(model_name: &str) -> String {
     model_name.replacen("__", ".", 1)
 }
 

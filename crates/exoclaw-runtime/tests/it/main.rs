@@ -9,6 +9,7 @@ mod guest;
 mod history;
 mod interleavings;
 mod recovery;
+mod replay;
 mod runs;
 mod send;
 mod shutdown;
