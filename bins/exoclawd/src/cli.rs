@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use exoclaw_protocol::{SessionRef, TokenName};
 
+mod run;
+
+pub(crate) use run::RunCommand;
+
 use crate::error::EXIT_CODES;
 
 /// AI agents whose tools can do no more than they were granted
@@ -76,6 +80,9 @@ pub(crate) enum Command {
     /// Carry conversations over
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Look into a run, or run its tools again
+    #[command(subcommand)]
+    Run(RunCommand),
     /// Check, mend and copy what is kept
     #[command(subcommand)]
     Store(StoreCommand),

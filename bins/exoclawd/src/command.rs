@@ -6,6 +6,7 @@ mod gateway;
 mod onboard;
 mod open;
 mod plugin;
+mod run;
 mod sandbox;
 mod secret;
 mod session;
@@ -41,6 +42,7 @@ pub(crate) fn run(cli: Cli, program: Option<String>, env: &Env, terminal: &mut T
         Command::Secret(command) => secret::run(command, &mut context),
         Command::Config(command) => config::run(command, &mut context),
         Command::Session(command) => session::run(command, &mut context),
+        Command::Run(command) => run::run(command, &mut context),
         Command::Store(command) => store::run(command, &mut context),
     }
 }

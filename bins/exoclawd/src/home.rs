@@ -66,6 +66,11 @@ impl Home {
         self.root.join("tls")
     }
 
+    /// Directories that plugins are lent while a run is replayed.
+    pub fn replay(&self) -> PathBuf {
+        self.root.join("replay")
+    }
+
     /// Everything that the demo writes, apart from what is real.
     pub fn demo(&self) -> PathBuf {
         self.root.join("demo")

@@ -17,6 +17,8 @@ use exoclaw_runtime::ReadyPlugin;
 use exoclaw_sandbox::{Grants, Limits, Manifest};
 use indicatif::{ProgressBar, ProgressStyle};
 
+pub(super) use call::{content_text, cost};
+
 use super::Context;
 use crate::{
     cli::PluginCommand,
@@ -84,7 +86,7 @@ fn manifest(bytes: &[u8], path: &Path) -> Result<Manifest, CliError> {
 }
 
 /// Compiles a plugin, or takes it from the cache, and says meanwhile what it does.
-fn load(wanted: &Wanted, context: &Context<'_>) -> Result<ReadyPlugin, CliError> {
+pub(super) fn load(wanted: &Wanted, context: &Context<'_>) -> Result<ReadyPlugin, CliError> {
     let spinner = spinner(&format!("compiling {}", wanted.name), context);
     let sandbox = plugins::sandbox(&context.home)?;
     let loaded = plugins::load_one(&sandbox, wanted, context.env, &context.home);

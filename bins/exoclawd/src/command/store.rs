@@ -96,7 +96,9 @@ pub(super) fn upkeep_error(error: UpkeepError) -> CliError {
         UpkeepError::NotEmpty { .. } => {
             CliError::of(Exit::Failed, &error).hint("--replace overwrites it; `exoclawd store backup` saves it before")
         }
-        UpkeepError::Exists { .. } | UpkeepError::NoSession(_) => CliError::of(Exit::Failed, &error),
+        UpkeepError::Exists { .. } | UpkeepError::NoSession(_) | UpkeepError::NoRun(_) => {
+            CliError::of(Exit::Failed, &error)
+        }
         UpkeepError::SessionExists(_) => CliError::of(Exit::Failed, &error).hint("--session names another one"),
         UpkeepError::BadBackup { .. } | UpkeepError::BadLine { .. } | UpkeepError::Refused { .. } => {
             CliError::of(Exit::Data, &error)

@@ -43,11 +43,7 @@ pub(super) fn run(args: &PluginCallArgs, context: &mut Context<'_>) -> Result<Ex
         return Ok(exit);
     }
     for content in &called.output.content {
-        let text = match content {
-            ToolContent::Text { text } => text.clone(),
-            ToolContent::Json { value } => serde_json::to_string_pretty(value).unwrap_or_default(),
-            ToolContent::Image { media_type, data } => format!("({media_type}, {} characters of base64)", data.len()),
-        };
+        let text = content_text(content);
         context.terminal.text(&text)?;
         context.terminal.text(if text.ends_with('\n') { "" } else { "\n" })?;
     }
@@ -62,7 +58,17 @@ pub(super) fn run(args: &PluginCallArgs, context: &mut Context<'_>) -> Result<Ex
     Ok(exit)
 }
 
-fn cost(metering: &Metering) -> String {
+/// A piece of output as people read it.
+pub(in crate::command) fn content_text(content: &ToolContent) -> String {
+    match content {
+        ToolContent::Text { text } => text.clone(),
+        ToolContent::Json { value } => serde_json::to_string_pretty(value).unwrap_or_default(),
+        ToolContent::Image { media_type, data } => format!("({media_type}, {} characters of base64)", data.len()),
+    }
+}
+
+/// What a call cost, on one line.
+pub(in crate::command) fn cost(metering: &Metering) -> String {
     let time = duration(Duration::from_micros(metering.wall_us));
     let (memory, out, taken) = (bytes(metering.peak_memory), bytes(metering.bytes_out), bytes(metering.bytes_in));
     let (fuel, calls) = (metering.fuel, metering.host_calls);
