@@ -7,6 +7,7 @@
 mod drain;
 mod effects;
 mod kill;
+mod many;
 mod stop;
 mod storm;
 mod watch;

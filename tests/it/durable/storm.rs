@@ -1,12 +1,19 @@
 //! Clients that lose their connection in every way, again and again: each hears every event once, in order.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use exoclaw_client::Push;
 use exoclaw_protocol::{ChatSendParams, Event, SessionEvent, SessionSubscribeResult};
 use exoclaw_tests::{
     daemon::{Daemon, Setup, TOKEN},
     model::{Answer, ModelServer},
+    wait::wait_for,
     ws::{Frame, RawSocket, opcode},
 };
 use futures::{StreamExt, future::join_all};
@@ -23,6 +30,9 @@ const SESSIONS: usize = 3;
 
 /// Messages that a reader takes from one connection, at most.
 const PATIENT_FOR: u64 = 5;
+
+/// Runs that a reader may be behind: what is no longer kept can't be caught up with.
+const BEHIND: usize = 8;
 
 /// What a reader makes of each connection that it had.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +58,8 @@ struct Reader {
     off_by: u64,
     position: Option<(u64, u64)>,
     log: Log,
+    /// Runs whose end it has read; all when it is done.
+    ended: Arc<AtomicUsize>,
     /// Connections that were left open.
     left: Vec<RawSocket>,
 }
@@ -77,8 +89,14 @@ impl Log {
 }
 
 impl Reader {
-    /// Reads until so many runs have ended.
     async fn read(mut self, runs: usize) -> Result<(Log, u32), String> {
+        let told = self.read_all(runs).await;
+        self.ended.store(usize::MAX, Ordering::Relaxed);
+        told.map(|broken| (self.log, broken))
+    }
+
+    /// Reads until so many runs have ended; says how many connections that took.
+    async fn read_all(&mut self, runs: usize) -> Result<u32, String> {
         let mut broken = 0;
         while self.log.ended < runs {
             let mut socket = self.connect().await?;
@@ -95,7 +113,7 @@ impl Reader {
                 self.lose(socket).await;
             }
         }
-        Ok((self.log, broken))
+        Ok(broken)
     }
 
     async fn connect(&mut self) -> Result<RawSocket, String> {
@@ -125,6 +143,7 @@ impl Reader {
         }
         self.position = Some((epoch, event.seq));
         self.log.add(event);
+        self.ended.store(self.log.ended, Ordering::Relaxed);
         Ok(())
     }
 
@@ -158,11 +177,14 @@ async fn message(socket: &mut RawSocket) -> Option<Value> {
     }
 }
 
-/// Has the model answer messages of a session, one after the other.
-async fn talk(daemon: &Daemon, number: usize, runs: usize) {
+/// Has the model answer messages of a session, one after the other, no faster than they are read.
+async fn talk(daemon: &Daemon, number: usize, runs: usize, readers: &[Arc<AtomicUsize>]) {
     let client = daemon.client();
     let mut pushes = client.subscribe();
     for text in 0..runs {
+        let slowest = || readers.iter().map(|ended| ended.load(Ordering::Relaxed)).min().unwrap_or(usize::MAX);
+        let look = || if slowest() >= text.saturating_sub(BEHIND) { Ok(()) } else { Err(slowest()) };
+        wait_for(PATIENCE, look).await;
         let sent = client.request(ChatSendParams::text(session(number), text.to_string())).await.unwrap();
         loop {
             match pushes.next().await {
@@ -183,9 +205,9 @@ async fn storm(test: &str, off_by: u64) -> Vec<Vec<Result<(Log, u32), String>>> 
     let model = ModelServer::start().await;
     model.usually(Answer::text((0..24).map(|word| format!("{word} "))).usage(1, 24));
     let daemon = Setup::with_model("openai", &model.openai_url()).start();
-    let mut reading = Vec::new();
+    let (mut reading, mut ends) = (Vec::new(), Vec::new());
     for number in 0..SESSIONS {
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut ended) = (JoinSet::new(), Vec::new());
         for reader in 0..=readers {
             let mut reader = Reader {
                 address: daemon.address(),
@@ -195,16 +217,19 @@ async fn storm(test: &str, off_by: u64) -> Vec<Vec<Result<(Log, u32), String>>> 
                 off_by: if reader == 0 { 0 } else { off_by },
                 position: None,
                 log: Log::default(),
+                ended: Arc::default(),
                 left: Vec::new(),
             };
             // All of them have the place before the first event, and the session's numbers stay while one is there.
             let socket = reader.connect().await.unwrap();
             reader.left.push(socket);
+            ended.push(reader.ended.clone());
             tasks.spawn(reader.read(runs));
         }
         reading.push(tasks);
+        ends.push(ended);
     }
-    join_all((0..SESSIONS).map(|number| talk(&daemon, number, runs))).await;
+    join_all((0..SESSIONS).map(|number| talk(&daemon, number, runs, &ends[number]))).await;
     let told = join_all(reading.into_iter().map(JoinSet::join_all));
     let mut told = tokio::time::timeout(PATIENCE, told).await.expect("all readers come to their end");
     for told in &mut told {

@@ -15,6 +15,7 @@ use std::{collections::HashMap, sync::Arc};
 use exoclaw_runtime::{AgentConfig, Parts, PluginSlot, Plugins, ReadyPlugin, Runtime, RuntimeConfig, StartError};
 use exoclaw_sandbox::Plugin;
 use exoclaw_store::MemoryStore;
+use exoclaw_tests::random::Random;
 use futures::future::join_all;
 use proptest::prelude::*;
 
@@ -28,20 +29,6 @@ use model::Model;
 
 /// Processes that one case may take: each fault ends one, and a run is given up after a few.
 const PROCESSES: u32 = 40;
-
-/// Numbers that follow from a seed (SplitMix64; Steele, Lea, Flood 2014).
-#[derive(Debug, Clone)]
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-}
 
 /// What outlives processes.
 struct World {
@@ -63,7 +50,7 @@ enum End {
 
 impl World {
     /// Several sessions without tools, or one with tools: guests run by the machine's clock, which no seed decides on.
-    fn new(chance: &mut Chance, guest: Option<Plugin>, faults: Vec<(u64, Strike)>) -> Self {
+    fn new(chance: &mut Random, guest: Option<Plugin>, faults: Vec<(u64, Strike)>) -> Self {
         let sessions = if guest.is_some() { 1 } else { 3 };
         let clients = (0..sessions).map(|number| Client::new(number, guest.is_some(), chance)).collect();
         let faults = Arc::new(Faults::new(faults));
@@ -138,7 +125,7 @@ fn guest() -> Plugin {
 
 /// Calls of the store that a case makes when nothing fails.
 fn calls(seed: u64, guest: Option<&Plugin>) -> u64 {
-    let mut world = World::new(&mut Chance(seed), guest.cloned(), Vec::new());
+    let mut world = World::new(&mut Random::new(seed), guest.cloned(), Vec::new());
     world.live();
     world.faults.calls()
 }
@@ -155,7 +142,7 @@ fn seeds(test: &str) -> Vec<u64> {
 fn case(seed: u64, guest: Option<&Plugin>, faults: Vec<(u64, Strike)>) -> String {
     let named = format!("EXOCLAW_SEED={seed}, faults {faults:?}");
     let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        World::new(&mut Chance(seed), guest.cloned(), faults).live()
+        World::new(&mut Random::new(seed), guest.cloned(), faults).live()
     }));
     lived.unwrap_or_else(|panic| {
         println!("failed: {named}");
@@ -191,7 +178,7 @@ fn a_fault_at_any_call_repeats_no_effect() {
 #[test]
 fn the_same_seed_is_the_same_story() {
     let story = |seed| {
-        let mut chance = Chance(seed);
+        let mut chance = Random::new(seed);
         let faults = (0..4).map(|_| (chance.below(120), Strike::ALL[chance.below(4) as usize])).collect();
         case(seed, None, faults)
     };

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use exoclaw_protocol::{ChatAbortParams, ChatSendParams, ErrorCode, RunId, SendStatus};
 use exoclaw_runtime::{Runtime, Subscription};
 
-use super::{Chance, End, model};
+use exoclaw_tests::random::Random;
+
+use super::{End, model};
 use crate::support::{PATIENCE, message, name};
 
 /// The messages of one session, in order.
@@ -24,7 +26,7 @@ struct Planned {
 }
 
 impl Client {
-    pub(super) fn new(number: u64, with_tools: bool, chance: &mut Chance) -> Self {
+    pub(super) fn new(number: u64, with_tools: bool, chance: &mut Random) -> Self {
         let planned =
             |number| Planned { text: model::message(number, with_tools, chance), aborted: chance.below(8) == 0 };
         let messages = (0..3).map(planned).collect();

@@ -12,13 +12,13 @@ use exoclaw_tests::model::check;
 use futures::stream::BoxStream;
 use serde_json::json;
 
-use super::Chance;
+use exoclaw_tests::random::Random;
 
 /// The steps that a message may ask for, a letter each; when they are used up, the model answers.
 const STEPS: &[u8] = b"oobblnmteTx";
 
 /// A message of the session: its number, and the steps that it asks for.
-pub(super) fn message(number: u64, with_tools: bool, chance: &mut Chance) -> String {
+pub(super) fn message(number: u64, with_tools: bool, chance: &mut Random) -> String {
     let letters = if with_tools { STEPS } else { b"nmteTx" };
     let steps: String =
         (0..chance.below(4)).map(|_| char::from(letters[chance.below(letters.len() as u64) as usize])).collect();
