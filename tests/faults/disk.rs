@@ -48,7 +48,8 @@ impl Disk {
     /// Leaves no room on it.
     pub(crate) fn fill(&self) {
         let mut file = File::create(self.filler()).unwrap();
-        while file.write_all(&[1; 1 << 16]).and_then(|()| file.sync_data()).is_ok() {}
+        let much = vec![1; 1 << 20];
+        while file.write_all(&much).is_ok() {}
         // Less than that may fit still.
         while file.write_all(&[1]).is_ok() {}
     }

@@ -11,6 +11,9 @@ use crate::{
 /// Refusals of one writer that are heard before it counts as refused for good: it asks again every 50 ms.
 const FOR_GOOD: u64 = 20;
 
+/// Room for far more than is written here.
+const DISK_BYTES: u64 = 256 << 20;
+
 /// Within so many refusals a disk that was freed must be found usable: a minute.
 const PATIENCE: u64 = 1200;
 
@@ -40,7 +43,7 @@ pub(crate) fn full(tier: Tier) -> String {
     let times = tier.count(3, 100);
     let (mut done, mut acknowledged) = (0, 0);
     while done < times {
-        let disk = Disk::new(48 << 20).unwrap();
+        let disk = Disk::new(DISK_BYTES).unwrap();
         let store = disk.folder().join("store.db");
         let mut writer = Watched::start(&[], &store, WRITERS, 0, Mode::Stubborn);
         for _ in 0..TIMES_PER_DISK.min(times - done) {
@@ -54,7 +57,7 @@ pub(crate) fn full(tier: Tier) -> String {
             let goes_on = |writer: &Watched| writer.acknowledged.iter().zip(known).all(|(now, known)| *now > known);
             let given_up = |writer: &Watched| writer.refused.iter().max() > Some(&(before[0] + PATIENCE));
             assert!(writer.hear_until(|writer| goes_on(writer) || given_up(writer)), "the writer ended");
-            assert!(goes_on(&writer), "there is room again, and it is not used");
+            assert!(goes_on(&writer), "there is room again, and it is not used: {}", writer.reason);
             done += 1;
         }
         acknowledged += writer.total();

@@ -16,6 +16,8 @@ pub(crate) struct Watched {
     pub(crate) acknowledged: [u64; WRITERS],
     /// How often each writer was refused.
     pub(crate) refused: [u64; WRITERS],
+    /// The reason that the store gave last.
+    pub(crate) reason: String,
 }
 
 impl Watched {
@@ -33,7 +35,7 @@ impl Watched {
         command.args([FLAG.as_ref(), store.as_os_str()]).args([&writers.to_string(), &count.to_string(), mode.name()]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines, acknowledged: [0; WRITERS], refused: [0; WRITERS] }
+        Self { child, lines, acknowledged: [0; WRITERS], refused: [0; WRITERS], reason: String::new() }
     }
 
     /// Takes one line in; says whether there was one.
@@ -46,14 +48,16 @@ impl Watched {
         if self.lines.read_line(&mut line).unwrap() == 0 || !line.ends_with('\n') {
             return false;
         }
-        match line.trim_end().split(' ').collect::<Vec<_>>()[..] {
+        let words: Vec<&str> = line.trim_end().splitn(4, ' ').collect();
+        match words[..] {
             ["ack", writer, seq] => self.acknowledged[writer.parse::<usize>().unwrap()] = seq.parse().unwrap(),
-            ["refused", writer, says_why, readable] => {
+            ["refused", writer, readable, reason] => {
                 let (writer, readable): (usize, u64) = (writer.parse().unwrap(), readable.parse().unwrap());
-                assert_eq!(says_why, "true", "the store refuses writer {writer} and does not say why");
                 assert!(readable >= self.acknowledged[writer], "writer {writer} can't read what was acknowledged");
                 self.refused[writer] += 1;
+                reason.clone_into(&mut self.reason);
             }
+            // A refusal without a reason, too.
             _ => panic!("{line:?}"),
         }
         true

@@ -80,10 +80,10 @@ async fn write(store: &SqliteStore, writer: usize, count: u64, mode: Mode) {
                 next += 1;
             }
             Err(_) if mode == Mode::Stubborn => {
-                let says_why = store.read_only().is_some();
+                let why = store.read_only().unwrap_or_default();
                 let last = store.tail(&session, None, Page { entries: 1, bytes: 1 << 20 }).await;
                 let readable = last.map_or(0, |entries| entries.last().map_or(0, |entry| entry.seq));
-                say(&format!("refused {writer} {says_why} {readable}"));
+                say(&format!("refused {writer} {readable} {why}"));
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             Err(_) => return,
