@@ -145,7 +145,7 @@ pub(crate) fn append_refusal(error: &AppendError) -> RpcError {
         }
         AppendError::Failed(_) => {
             tracing::error!(error = %Chain(error), "append to the journal failed");
-            read_only("the last write failed")
+            read_only("the last write failed; check the disk, then restart")
         }
         error => {
             tracing::error!(error = %Chain(error), "append to the journal was refused");
@@ -154,10 +154,9 @@ pub(crate) fn append_refusal(error: &AppendError) -> RpcError {
     }
 }
 
-/// What a client is told while the store takes no writes.
+/// What a client is told while the store takes no writes; the reason says what helps.
 pub(crate) fn read_only(reason: &str) -> RpcError {
-    let text = format!("nothing can be saved at present ({reason}): mend the disk, restart the daemon and send again");
-    RpcError::new(ErrorCode::StoreReadOnly, text)
+    RpcError::new(ErrorCode::StoreReadOnly, format!("nothing can be saved at present: {reason}"))
 }
 
 /// What a client is told of a failed read; the cause stays in the log.

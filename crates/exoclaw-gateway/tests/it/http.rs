@@ -36,7 +36,7 @@ async fn a_store_that_takes_no_writes_is_told_with_its_reason() {
     world.store.close().await;
     let ready = world.get("/readyz").await;
     assert_eq!(ready.status(), 503);
-    assert!(ready.body().contains("(the store is closed): mend the disk"), "{ready:?}");
+    assert!(ready.body().contains("at present: the store is closed"), "{ready:?}");
     assert_eq!(world.get("/livez").await.status(), 200, "a restart mends no disk");
 }
 
