@@ -2,6 +2,8 @@
 
 mod fold;
 mod load;
+mod recent;
 
-pub(crate) use fold::{conversation, messages};
-pub(crate) use load::{load, newest, snapshot};
+use fold::{conversation, messages};
+pub(crate) use load::{load, snapshot};
+pub(crate) use recent::Recent;

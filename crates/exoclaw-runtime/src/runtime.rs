@@ -9,14 +9,14 @@ use exoclaw_protocol::{
     SessionSubscribeResult, StatusResult, limits,
 };
 use exoclaw_router::Router;
-use exoclaw_store::{Page, Store};
+use exoclaw_store::Store;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
     config::{self, Agent, Parts, RuntimeConfig, StartError},
-    history,
+    history::{self, Recent},
     hub::Subscription,
     journal::{read_only, read_refusal},
     keys,
@@ -56,7 +56,7 @@ pub(crate) struct Inner {
     pub(crate) closing: CancellationToken,
     /// Runs under way are to end now.
     pub(crate) interrupt: CancellationToken,
-    pub(crate) context: Page,
+    pub(crate) recent: Recent,
     pub(crate) turn_limits: TurnLimits,
     pub(crate) router: Router,
     agents: HashMap<AgentId, Arc<Agent>>,
@@ -94,7 +94,7 @@ impl Runtime {
             concurrent_runs,
             closing: CancellationToken::new(),
             interrupt: CancellationToken::new(),
-            context: config.context,
+            recent: Recent::new(store.clone(), config.context),
             turn_limits: config.turn_limits,
             agents,
             agent_status,

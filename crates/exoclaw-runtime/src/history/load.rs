@@ -1,9 +1,9 @@
 //! Reads as much of a journal as is asked for.
 
-use exoclaw_protocol::{HistoryMessage, RunId, RunSnapshot, SessionKey, SessionSnapshot};
+use exoclaw_protocol::{HistoryMessage, RunSnapshot, SessionKey, SessionSnapshot};
 use exoclaw_store::{Entry, Page, ReadError, Record, Store};
 
-use super::{conversation, messages};
+use super::messages;
 use crate::session::View;
 
 /// Entries that are read from the store at once.
@@ -33,24 +33,6 @@ pub(crate) async fn snapshot(
     let messages = load_where(store, session, SNAPSHOT_MESSAGES, SNAPSHOT_BYTES, told).await?;
     let run = view.running.map(|(run_id, text)| RunSnapshot { run_id, text });
     Ok(SessionSnapshot { messages, run })
-}
-
-/// The conversation that a run continues, with its own message last. `accepted` is the number of that message's record;
-/// records from `before` on do not count.
-pub(crate) async fn newest(
-    store: &dyn Store,
-    session: &SessionKey,
-    run_id: &RunId,
-    accepted: u64,
-    before: Option<u64>,
-    page: Page,
-) -> Result<Vec<exoclaw_protocol::Message>, ReadError> {
-    let mut entries = store.tail(session, before, page).await?;
-    if entries.first().is_none_or(|first| first.seq > accepted) {
-        let own = store.read(session, accepted - 1, Page { entries: 1, bytes: page.bytes }).await?;
-        entries.splice(0..0, own);
-    }
-    Ok(conversation(entries, run_id))
 }
 
 /// Nothing counts that is durable but whose event comes after the view's: the client will hear of it.
@@ -85,7 +67,7 @@ async fn load_where(
         before = older.first().map(|first| first.seq);
         let is_end = before.is_none_or(|first| first <= 1);
         entries.splice(0..0, older.into_iter().filter(&counts));
-        let found = messages(entries.iter().cloned());
+        let found = messages(&entries);
         if is_end || found.len() > limit || size(&found) > max_bytes {
             return Ok(cut(found, limit, max_bytes));
         }

@@ -9,7 +9,6 @@ use tokio::sync::mpsc;
 
 use super::Ending;
 use crate::{
-    history,
     journal::{Chain, Journal, append_refusal, read_refusal},
     recovery::{Begun, RECOVERIES},
     runtime::Inner,
@@ -39,8 +38,10 @@ pub(super) async fn turn(
         None => Record::RunStarted { run_id: run_id.clone() },
         Some(_) => Record::RunResumed { run_id: run_id.clone() },
     };
-    journal.append(vec![start]).await.map_err(|error| append_refusal(&error))?;
-    let messages = history::newest(&*inner.store, &session, &run_id, accepted, begun.started, inner.context).await;
+    let appended = journal.append(vec![start]).await.map_err(|error| append_refusal(&error))?;
+    // What an earlier process recorded of this run is not told but taken up.
+    let through = begun.started.map_or(appended.last, |started| started - 1);
+    let messages = inner.recent.conversation(&session, &run_id, accepted, through).await;
     let messages = read(&inner, &session, messages).await?;
 
     let mut turn = Turn::new(agent.config.provider.clone(), agent.config.model.clone());
