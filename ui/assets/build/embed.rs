@@ -20,27 +20,25 @@ pub(crate) fn write(dist: &Path, out_dir: &Path, best: bool) -> Result<()> {
     }
     paths.sort();
 
-    let mut table = String::from("&[\n");
+    let mut table = format!("static EMBEDDED: [File; {}] = [\n", paths.len());
     for path in paths {
         let raw = fs::read(&path).map_err(|error| format!("read {}: {error}", path.display()))?;
         let name = path.file_name().and_then(|name| name.to_str());
         let name = name.ok_or_else(|| format!("{}: want a name in Unicode", path.display()))?;
         let place = |suffix: &str| encoded.join(format!("{name}{suffix}"));
-        write_if_changed(&place(""), &raw)?;
         write_if_changed(&place(".br"), &brotli(&raw, best)?)?;
         write_if_changed(&place(".gz"), &gzip(&raw, best)?)?;
         let digest = hex::encode(&Sha256::digest(&raw)[..16]);
         writeln!(
             table,
-            "File {{ path: {name:?}, media_type: {:?}, digest: {digest:?}, raw: include_bytes!({:?}), \
-             brotli: include_bytes!({:?}), gzip: include_bytes!({:?}) }},",
+            "File {{ path: {name:?}, media_type: {:?}, digest: {digest:?}, brotli: include_bytes!({:?}), \
+             gzip: include_bytes!({:?}), plain: OnceLock::new() }},",
             media_type(name)?,
-            place(""),
             place(".br"),
             place(".gz"),
         )?;
     }
-    table.push(']');
+    table.push_str("];\n");
     write_if_changed(&out_dir.join("files.rs"), table.as_bytes())
 }
 

@@ -3,9 +3,9 @@
 #![expect(clippy::print_stdout, reason = "the example's purpose")]
 
 fn main() {
-    println!("{:<20} {:>9} {:>9} {:>9}  type", "path", "raw", "gzip", "brotli");
+    println!("{:<20} {:>9} {:>9} {:>9}  type", "path", "plain", "gzip", "brotli");
     for file in exoclaw_ui_assets::FILES {
-        let (raw, gzip, brotli) = (file.raw.len(), file.gzip.len(), file.brotli.len());
-        println!("{:<20} {raw:>9} {gzip:>9} {brotli:>9}  {}", file.path, file.media_type);
+        let (plain, gzip, brotli) = (file.plain().len(), file.gzip.len(), file.brotli.len());
+        println!("{:<20} {plain:>9} {gzip:>9} {brotli:>9}  {}", file.path, file.media_type);
     }
 }

@@ -1,22 +1,25 @@
 //! The files of the page.
 
+use std::{io::Read, sync::OnceLock};
+
+use flate2::read::GzDecoder;
+
 use crate::encoding::{Encoding, preferred};
 
-/// One file of the page.
-#[derive(Debug, Clone, Copy)]
+/// One file of the page. Held compressed: every browser reads one of the forms.
+#[derive(Debug)]
 pub struct File {
     /// Its name, without a leading slash.
     pub path: &'static str,
     /// Value of `content-type`.
     pub media_type: &'static str,
-    /// The start of the SHA-256 of `raw`, in hexadecimal.
+    /// The start of the SHA-256 of the file, in hexadecimal.
     pub digest: &'static str,
-    /// The file itself.
-    pub raw: &'static [u8],
     /// The file compressed with Brotli (RFC 7932).
     pub brotli: &'static [u8],
     /// The file compressed with gzip (RFC 1952).
     pub gzip: &'static [u8],
+    pub(crate) plain: OnceLock<Vec<u8>>,
 }
 
 /// A file as it goes into one answer.
@@ -32,19 +35,32 @@ pub struct Encoded {
 
 impl File {
     /// The form that suits an `accept-encoding` header best; `""` where there was none.
-    pub fn encoded(&self, accept_encoding: &str) -> Encoded {
+    pub fn encoded(&'static self, accept_encoding: &str) -> Encoded {
         let (body, encoding) = match preferred(accept_encoding) {
             Encoding::Brotli => (self.brotli, Some("br")),
             Encoding::Gzip => (self.gzip, Some("gzip")),
-            Encoding::Identity => (self.raw, None),
+            Encoding::Identity => (self.plain(), None),
         };
         let etag = format!("\"{}-{}\"", self.digest, encoding.unwrap_or("raw"));
         Encoded { body, encoding, etag }
     }
+
+    /// The file itself. Decompressed when it is first asked for, and kept.
+    pub fn plain(&self) -> &[u8] {
+        self.plain.get_or_init(|| {
+            let mut plain = Vec::new();
+            // What the build script compressed can be read.
+            let read = GzDecoder::new(self.gzip).read_to_end(&mut plain);
+            debug_assert!(read.is_ok(), "{}: {read:?}", self.path);
+            plain
+        })
+    }
 }
 
+include!(concat!(env!("OUT_DIR"), "/files.rs"));
+
 /// Every file of the page, in order of path.
-pub static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
+pub static FILES: &[File] = &EMBEDDED;
 
 /// The file that answers the path of a URL; `/` is the start page.
 pub fn find(path: &str) -> Option<&'static File> {
