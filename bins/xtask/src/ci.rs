@@ -126,7 +126,10 @@ fn browser(shell: &mut Shell) -> Result<()> {
 pub(crate) fn coverage(shell: &mut Shell) -> Result<()> {
     prepare(shell)?;
     shell.section("coverage", |shell| {
-        toolchain::component(shell, "llvm-tools", "llvm-cov --version")?;
+        // Where rustup can't add its own, the system's of the same LLVM do.
+        if env::var_os("LLVM_COV").is_none() {
+            toolchain::component(shell, "llvm-tools", "llvm-cov --version")?;
+        }
         toolchain::tool(shell, "cargo-llvm-cov", LLVM_COV)?;
         let path = env::var_os("PATH").unwrap_or_default();
         let folders = env::join_paths(std::iter::once(shell.tools().join("bin")).chain(env::split_paths(&path)))?;
