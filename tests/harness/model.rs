@@ -137,6 +137,11 @@ impl ModelServer {
         self.state().requests.clone()
     }
 
+    /// Looks at the requests so far, in order. The server waits meanwhile.
+    pub fn look<T>(&self, at: impl FnOnce(&[Request]) -> T) -> T {
+        at(&self.state().requests)
+    }
+
     /// Connections so far.
     pub fn connections(&self) -> usize {
         self.state().connections

@@ -91,8 +91,25 @@ impl Load {
     pub(super) async fn goes_on(&mut self, place: &Place, chance: &mut Chance) {
         assert!(self.writers.try_join_next().is_none(), "a writer failed");
         let more = 1 + usize::try_from(chance.below(2 * SESSIONS as u64)).unwrap();
-        let until = place.model.requests().len() + more;
-        let look = || if place.model.requests().len() >= until { Ok(()) } else { Err(place.daemon.log()) };
+        let until = place.model.look(<[_]>::len) + more;
+        let look = || if place.model.look(<[_]>::len) >= until { Ok(()) } else { Err(place.daemon.log()) };
+        wait_for(PATIENCE, look).await;
+    }
+
+    /// Waits until the model was asked twice more in each session: the step between the two is recorded, so that no run counts
+    /// as one that never gets on.
+    pub(super) async fn each_goes_on(&mut self, place: &Place) {
+        assert!(self.writers.try_join_next().is_none(), "a writer failed");
+        let from = place.model.look(<[_]>::len);
+        let asked = |requests: &[Request]| {
+            let mut asked = [0; SESSIONS];
+            requests[from..].iter().for_each(|request| asked[session_of(request)] += 1);
+            asked
+        };
+        let look = || match place.model.look(asked) {
+            asked if asked.iter().all(|times| *times >= 2) => Ok(()),
+            asked => Err(format!("asked in each session: {asked:?}\n{}", place.daemon.log())),
+        };
         wait_for(PATIENCE, look).await;
     }
 
@@ -132,10 +149,19 @@ fn answer(request: &Request) -> Answer {
     Answer::text(["I ", "write."]).and_call("call", tool, &arguments).usage(1, 1)
 }
 
-/// What a text is written with: it begins with its session.
+/// What a text is written with.
 fn means(text: &str) -> Means {
-    let number = text.trim_start_matches('s').split('-').next().and_then(|number| number.parse().ok());
-    Means::of(number.unwrap())
+    Means::of(number_of(text))
+}
+
+/// A text begins with its session.
+fn number_of(text: &str) -> usize {
+    text.trim_start_matches('s').split('-').next().and_then(|number| number.parse().ok()).unwrap()
+}
+
+/// The session whose model is asked: all of its texts name it.
+fn session_of(request: &Request) -> usize {
+    number_of(request.body["messages"][0]["content"][0]["text"].as_str().unwrap())
 }
 
 pub(super) fn session(number: usize) -> SessionRef {
