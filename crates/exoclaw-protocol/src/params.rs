@@ -173,6 +173,16 @@ pub enum SendStatus {
     Error,
 }
 
+/// Why the run of a message that was sent before did not end well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SendFailure {
+    /// For programs; `interrupted` of a run that was stopped.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: String,
+}
+
 /// Result of `chat.send`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -183,6 +193,9 @@ pub struct ChatSendResult {
     pub session: SessionKey,
     /// What became of it.
     pub status: SendStatus,
+    /// Why, where that is [`SendStatus::Error`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<SendFailure>,
     /// Numbering of the session's events.
     pub epoch: u64,
     /// The last event before those of this run; events after it follow as notifications.

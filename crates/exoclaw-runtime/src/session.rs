@@ -5,7 +5,9 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use exoclaw_protocol::{CallId, ErrorCode, Event, IdempotencyKey, Message, RpcError, RunId, SessionKey};
+use exoclaw_protocol::{
+    CallId, ErrorCode, Event, IdempotencyKey, Message, RpcError, RunId, SendFailure, SendStatus, SessionKey,
+};
 use exoclaw_store::{ReadError, Store};
 use tokio::sync::{OnceCell, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -56,7 +58,8 @@ pub(crate) struct Intake {
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) run_id: RunId,
-    pub(crate) status: exoclaw_protocol::SendStatus,
+    pub(crate) status: SendStatus,
+    pub(crate) failure: Option<SendFailure>,
     pub(crate) epoch: u64,
     pub(crate) seq: u64,
 }
@@ -157,8 +160,8 @@ impl Session {
         let start = state.ring.last();
         self.publish(state, &run_id, Event::Accepted { message });
         state.queue.push_back(Queued { run_id: run_id.clone(), accepted, start, recovered: false, place });
-        let status = exoclaw_protocol::SendStatus::Started;
-        Answer { run_id, status, epoch: state.ring.epoch(), seq: start }
+        let status = SendStatus::Started;
+        Answer { run_id, status, failure: None, epoch: state.ring.epoch(), seq: start }
     }
 
     /// The run under way goes on from where an earlier process left it.

@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use exoclaw_protocol::{
-    ChatSendParams, ChatSendResult, ErrorCode, IdempotencyKey, RpcError, SendStatus, SessionKey, Target,
+    ChatSendParams, ChatSendResult, ErrorCode, IdempotencyKey, RpcError, SendFailure, SendStatus, SessionKey, Target,
 };
 use exoclaw_store::{AppendError, Record, RunOutcome};
 use futures::FutureExt;
@@ -79,9 +79,9 @@ impl Runtime {
 }
 
 fn told(lease: Lease, answer: Answer) -> (ChatSendResult, Subscription) {
-    let Answer { run_id, status, epoch, seq } = answer;
+    let Answer { run_id, status, failure, epoch, seq } = answer;
     let session = lease.session().key().clone();
-    (ChatSendResult { run_id, session, status, epoch, seq }, Subscription::new(lease, epoch, seq))
+    (ChatSendResult { run_id, session, status, failure, epoch, seq }, Subscription::new(lease, epoch, seq))
 }
 
 /// Makes a session's messages durable one after the other, so that runs follow in the order of the journal.
@@ -168,12 +168,14 @@ impl Inner {
             // It ended meanwhile, or this process can't go on with it.
             found = find().await?.filter(|again| again.outcome.is_some()).ok_or_else(waits_for_a_start)?;
         }
-        let status = match found.outcome {
-            None => SendStatus::InFlight,
-            Some(RunOutcome::Ok) => SendStatus::Ok,
-            Some(RunOutcome::Aborted { .. } | RunOutcome::Failed { .. }) => SendStatus::Error,
+        let failure = |code, message| (SendStatus::Error, Some(SendFailure { code, message }));
+        let (status, failure) = match found.outcome {
+            None => (SendStatus::InFlight, None),
+            Some(RunOutcome::Ok) => (SendStatus::Ok, None),
+            Some(RunOutcome::Aborted { .. }) => failure(ErrorCode::Interrupted, "the run was stopped".to_owned()),
+            Some(RunOutcome::Failed { code, message, .. }) => failure(code, message),
         };
-        Ok(Some(Answer { run_id, status, epoch, seq }))
+        Ok(Some(Answer { run_id, status, failure, epoch, seq }))
     }
 }
 

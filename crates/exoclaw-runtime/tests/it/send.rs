@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use exoclaw_agent::test_util::Answer;
+use exoclaw_agent::{ProviderErrorKind, test_util::Answer};
 use exoclaw_protocol::{ChatSendParams, ErrorCode, Event, Origin, SendStatus, limits};
 use futures::{FutureExt, future::join_all};
 use tokio::sync::Semaphore;
@@ -97,6 +97,26 @@ async fn a_repeated_send_is_answered_with_the_first_run() {
     let restarted = world.restart().await;
     let after = restarted.send_keyed("hi", "k1").await.unwrap();
     assert_eq!((after.run_id, after.status), (first.run_id, SendStatus::Ok));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_again_is_told_why_a_run_did_not_end_well() {
+    let world = World::new().await;
+    world.script.answer(Answer::error(ProviderErrorKind::Refused, "not this")).answer(Answer::never());
+    let failed = world.send_keyed("one", "k1").await.unwrap();
+    let stopped = world.send_keyed("two", "k2").await.unwrap();
+    settle().await;
+    world.abort(None).await;
+    let restarted = world.restart().await;
+    for world in [&world, &restarted] {
+        for (text, key, run, code) in
+            [("one", "k1", &failed, ErrorCode::Refused), ("two", "k2", &stopped, ErrorCode::Interrupted)]
+        {
+            let again = world.send_keyed(text, key).await.unwrap();
+            assert_eq!((&again.run_id, again.status), (&run.run_id, SendStatus::Error));
+            assert_eq!(again.failure.unwrap().code, code);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
