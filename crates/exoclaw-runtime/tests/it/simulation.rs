@@ -2,7 +2,7 @@
 //! lose its store at any call of the store, until every message is answered.
 //!
 //! A case is a number: it decides on messages, answers and faults, and time is paused, so that it comes again whenever it is
-//! asked for. `EXOCLAW_SEED` asks for one, `PROPTEST_CASES` for more of them.
+//! asked for. `EXOCLAW_SEED` asks for one, `EXOCLAW_HISTORIES` for more of the random ones.
 #![expect(clippy::print_stdout, reason = "tests print their seed")]
 
 mod check;
@@ -138,6 +138,11 @@ fn seeds(test: &str) -> Vec<u64> {
     seeds
 }
 
+/// Random histories that are lived through: what `EXOCLAW_HISTORIES` says, or few.
+fn cases() -> u32 {
+    std::env::var_os("EXOCLAW_HISTORIES").and_then(|cases| cases.into_string().ok()?.parse().ok()).unwrap_or(64)
+}
+
 /// Says which case it was when it fails.
 fn case(seed: u64, guest: Option<&Plugin>, faults: Vec<(u64, Strike)>) -> String {
     let named = format!("EXOCLAW_SEED={seed}, faults {faults:?}");
@@ -192,7 +197,7 @@ fn the_same_seed_is_the_same_story() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     /// The model is asked nothing that either vendor would refuse: `model::Model` looks at each request.
     #[test]
