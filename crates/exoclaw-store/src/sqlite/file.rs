@@ -10,7 +10,16 @@ use super::OpenError;
 
 /// Holds the database for this process alone until dropped.
 #[derive(Debug)]
-pub(super) struct Ownership(#[expect(dead_code, reason = "the lock goes with the file")] File);
+pub(super) struct Ownership(File);
+
+impl Drop for Ownership {
+    /// The lock would go with the file, but a process that is just being started has a copy of that for a moment.
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the store's lock is not given back before the process ends");
+        }
+    }
+}
 
 /// Makes sure that the directory and the database are there, closed to others, and ours alone.
 pub(super) fn claim(path: &Path) -> Result<Ownership, OpenError> {
@@ -56,4 +65,19 @@ fn create_private(path: &Path) -> Result<(), OpenError> {
         narrowed.map_err(|error| OpenError::file("restrict the mode of", path, error))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::claim;
+
+    #[test]
+    fn a_copy_of_the_lock_s_file_holds_nobody_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let ownership = claim(&path).unwrap();
+        let _copy = ownership.0.try_clone().unwrap();
+        drop(ownership);
+        claim(&path).unwrap();
+    }
 }
