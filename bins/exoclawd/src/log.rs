@@ -1,6 +1,13 @@
 //! The daemon's log: stderr, as much as `EXOCLAW_LOG` says.
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    Layer,
+    filter::{FilterExt, Targets},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::{
     Env,
@@ -10,25 +17,23 @@ use crate::{
 /// What is logged where nothing says otherwise.
 const DEFAULT: &str = "info";
 
-/// At `trace` these print whole messages, tokens and keys in them: whatever is asked for, they say no more than this.
-const QUIET: [&str; 5] = ["tungstenite=info", "tokio_tungstenite=info", "hyper=info", "reqwest=info", "rustls=info"];
+/// At `trace` these print whole messages, tokens and keys in them: whatever is asked for, they say no more than `info`.
+const QUIET: [&str; 5] = ["tungstenite", "tokio_tungstenite", "hyper", "reqwest", "rustls"];
 
 /// Starts logging for this process.
 pub(crate) fn start(env: &Env, json: bool, colour: bool) -> Result<(), CliError> {
     let wanted = env.get("EXOCLAW_LOG").unwrap_or(DEFAULT);
-    let filter = EnvFilter::try_new(wanted).map_err(|error| {
+    let wanted: Targets = wanted.parse().map_err(|error: tracing_subscriber::filter::ParseError| {
         CliError::new(Exit::Config, format!("EXOCLAW_LOG={wanted} can't be understood"))
             .because(error)
             .hint("such as info, debug, or warn,exoclaw_gateway=debug")
     })?;
-    let quiet = QUIET.iter().filter_map(|directive| directive.parse().ok());
-    let filter = quiet.fold(filter, EnvFilter::add_directive);
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let quiet = Targets::new().with_default(LevelFilter::TRACE);
+    let quiet = quiet.with_targets(QUIET.map(|target| (target, LevelFilter::INFO)));
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines =
+        if json { lines.json().boxed() } else { lines.with_ansi(colour).with_target(false).compact().boxed() };
     // A second daemon in one process, as in tests, logs where the first one does.
-    if json {
-        lines.json().try_init().ok();
-    } else {
-        lines.with_ansi(colour).with_target(false).compact().try_init().ok();
-    }
+    tracing_subscriber::registry().with(lines.with_filter(wanted.and(quiet))).try_init().ok();
     Ok(())
 }
