@@ -31,8 +31,7 @@ pub(crate) fn start(env: &Env, json: bool, colour: bool) -> Result<(), CliError>
     let quiet = Targets::new().with_default(LevelFilter::TRACE);
     let quiet = quiet.with_targets(QUIET.map(|target| (target, LevelFilter::INFO)));
     let lines = fmt::layer().with_writer(std::io::stderr);
-    let lines =
-        if json { lines.json().boxed() } else { lines.with_ansi(colour).with_target(false).compact().boxed() };
+    let lines = if json { lines.json().boxed() } else { lines.with_ansi(colour).with_target(false).compact().boxed() };
     // A second daemon in one process, as in tests, logs where the first one does.
     tracing_subscriber::registry().with(lines.with_filter(wanted.and(quiet))).try_init().ok();
     Ok(())
