@@ -137,6 +137,11 @@ impl ModelServer {
         self.state().requests.clone()
     }
 
+    /// Forgets the requests so far, for a test that makes very many.
+    pub fn forget(&self) {
+        self.state().requests.clear();
+    }
+
     /// Looks at the requests so far, in order. The server waits meanwhile.
     pub fn look<T>(&self, at: impl FnOnce(&[Request]) -> T) -> T {
         at(&self.state().requests)

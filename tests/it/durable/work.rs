@@ -91,8 +91,8 @@ impl Load {
     pub(super) async fn goes_on(&mut self, place: &Place, chance: &mut Chance) {
         assert!(self.writers.try_join_next().is_none(), "a writer failed");
         let more = 1 + usize::try_from(chance.below(2 * SESSIONS as u64)).unwrap();
-        let until = place.model.look(<[_]>::len) + more;
-        let look = || if place.model.look(<[_]>::len) >= until { Ok(()) } else { Err(place.daemon.log()) };
+        place.model.forget();
+        let look = || if place.model.look(<[_]>::len) >= more { Ok(()) } else { Err(place.daemon.log()) };
         wait_for(PATIENCE, look).await;
     }
 
@@ -100,10 +100,10 @@ impl Load {
     /// as one that never gets on.
     pub(super) async fn each_goes_on(&mut self, place: &Place) {
         assert!(self.writers.try_join_next().is_none(), "a writer failed");
-        let from = place.model.look(<[_]>::len);
+        place.model.forget();
         let asked = |requests: &[Request]| {
             let mut asked = [0; SESSIONS];
-            requests[from..].iter().for_each(|request| asked[session_of(request)] += 1);
+            requests.iter().for_each(|request| asked[session_of(request)] += 1);
             asked
         };
         let look = || match place.model.look(asked) {
