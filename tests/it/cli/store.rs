@@ -91,6 +91,7 @@ async fn files_of_conversations_are_private_and_never_overwritten() {
     run_beside(daemon.command(&["session", "export", "none"])).await.failed(1, &["no session agent:main:none"]);
     run_beside(daemon.command(&["session", "import", path])).await.failed(69, &["in use"]);
     let other = home();
+    run(other.path(), &["store", "check"]).failed(74, &["open", "hint: a home has a store once"]);
     run(other.path(), &["session", "import", path]).ok();
     run(other.path(), &["session", "import", path]).failed(1, &["is there already", "hint: --session"]);
 }

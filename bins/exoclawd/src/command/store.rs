@@ -93,6 +93,10 @@ pub(super) fn upkeep_error(error: UpkeepError) -> CliError {
     match &error {
         UpkeepError::Open(OpenError::InUse { .. }) => CliError::of(Exit::Unavailable, &error)
             .hint("stop the daemon for this; a check, a backup or an export needs no stop"),
+        UpkeepError::Open(OpenError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            CliError::of(Exit::Io, &error)
+                .hint("a home has a store once its daemon has started; that of the demo is `demo` in the home directory: --home")
+        }
         UpkeepError::NotEmpty { .. } => {
             CliError::of(Exit::Failed, &error).hint("--replace overwrites it; `exoclawd store backup` saves it before")
         }
