@@ -24,7 +24,9 @@ impl Guest for Fetch {
         let response = response.map_err(|error| match error {
             Error::Address => failure(FailureKind::InvalidArguments, format!("{url:?} is no address")),
             Error::Denied => failure(FailureKind::Denied, format!("{url} may not be read")),
-            Error::Failed(why) => Failure { retryable: true, ..failure(FailureKind::Unavailable, format!("{url}: {why}")) },
+            Error::Failed(why) => {
+                Failure { retryable: true, ..failure(FailureKind::Unavailable, format!("{url}: {why}")) }
+            }
         })?;
         let mut text = format!("HTTP {}\n\n{}", response.status, String::from_utf8_lossy(&response.body));
         if response.cut {

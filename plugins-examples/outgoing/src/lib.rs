@@ -28,7 +28,13 @@ pub enum Error {
 }
 
 /// Asks, and takes at most `limit` bytes of the answer.
-pub fn request(method: Method, url: &str, headers: &[(&str, &str)], body: &[u8], limit: usize) -> Result<Response, Error> {
+pub fn request(
+    method: Method,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    limit: usize,
+) -> Result<Response, Error> {
     let (scheme, rest) = match url.split_once("://").ok_or(Error::Address)? {
         ("https", rest) => (Scheme::Https, rest),
         ("http", rest) => (Scheme::Http, rest),
