@@ -9,7 +9,7 @@ mod refold;
 mod run;
 mod transfer;
 
-use std::{fmt, fs, io, path::Path};
+use std::{fmt, fs, io, ops::ControlFlow, path::Path};
 
 use exoclaw_protocol::RunId;
 use rusqlite::Connection;
@@ -20,8 +20,8 @@ pub use self::{
     run::{StoredRun, read_run},
     transfer::{Exported, Imported, export_session, import_session},
 };
-use super::{OpenError, open_reader, schema};
-use crate::{AppendError, Cause};
+use super::{OpenError, journal, open_reader, schema};
+use crate::{AppendError, Cause, Entry, ReadError};
 
 /// Something in a store that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,4 +136,32 @@ fn look(path: &Path) -> Result<Connection, OpenError> {
     schema::expect_current(&connection, path)?;
     connection.execute_batch("BEGIN").map_err(database)?;
     Ok(connection)
+}
+
+/// Hands the records of a session on, from number `first` until `each` breaks off. Damaged ones are left out and named.
+fn records(
+    connection: &Connection,
+    (id, key): (i64, &str),
+    first: u64,
+    mut each: impl FnMut(Entry) -> Result<ControlFlow<()>, UpkeepError>,
+) -> Result<Vec<Problem>, UpkeepError> {
+    let mut damaged = Vec::new();
+    let mut statement = connection
+        .prepare("SELECT seq, at_ms, crc32, json FROM records WHERE session = ?1 AND seq >= ?2 ORDER BY seq")?;
+    let mut rows = statement.query((id, first))?;
+    while let Some(row) = rows.next()? {
+        let (seq, at_ms) = (row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned());
+        match journal::decode(key, seq, at_ms, row.get(2)?, row.get_ref(3)?.as_bytes().unwrap_or(b"")) {
+            Ok(record) => {
+                if each(Entry { seq, at_ms, record })?.is_break() {
+                    break;
+                }
+            }
+            Err(ReadError::Damaged { session, seq, problem }) => {
+                damaged.push(Problem { session: Some(session), seq: Some(seq), problem });
+            }
+            Err(error) => return Err(UpkeepError::Database(error.into())),
+        }
+    }
+    Ok(damaged)
 }

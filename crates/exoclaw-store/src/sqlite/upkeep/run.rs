@@ -1,12 +1,12 @@
 //! One run as it is in the journal.
 
-use std::path::Path;
+use std::{ops::ControlFlow, path::Path};
 
 use exoclaw_protocol::{RunId, SessionKey};
 use rusqlite::OptionalExtension;
 
-use super::{super::journal, Problem, UpkeepError, look};
-use crate::{Entry, ReadError, Record};
+use super::{Problem, UpkeepError, look, records};
+use crate::{Entry, Record};
 
 /// A run that was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,26 +36,14 @@ pub fn read_run(path: &Path, run_id: &RunId) -> Result<StoredRun, UpkeepError> {
     let (id, key, accepted) = found.ok_or_else(|| UpkeepError::NoRun(run_id.clone()))?;
     let session = key.parse().map_err(|_| UpkeepError::NoSession(key.clone()))?;
 
-    let mut run = StoredRun { session, entries: Vec::new(), damaged: Vec::new() };
-    let mut statement = connection
-        .prepare("SELECT seq, at_ms, crc32, json FROM records WHERE session = ?1 AND seq >= ?2 ORDER BY seq")?;
-    let mut rows = statement.query((id, accepted))?;
-    while let Some(row) = rows.next()? {
-        let (seq, at_ms) = (row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned());
-        match journal::decode(&key, seq, at_ms, row.get(2)?, row.get_ref(3)?.as_bytes().unwrap_or(b"")) {
-            Ok(record) if record.run_id() == run_id => {
-                let is_last = matches!(record, Record::RunEnded { .. });
-                run.entries.push(Entry { seq, at_ms, record });
-                if is_last {
-                    break;
-                }
-            }
-            Ok(_) => {}
-            Err(ReadError::Damaged { session, seq, problem }) => {
-                run.damaged.push(Problem { session: Some(session), seq: Some(seq), problem });
-            }
-            Err(error) => return Err(UpkeepError::Database(error.into())),
+    let mut entries = Vec::new();
+    let damaged = records(&connection, (id, &key), accepted, |entry| {
+        if entry.record.run_id() != run_id {
+            return Ok(ControlFlow::Continue(()));
         }
-    }
-    Ok(run)
+        let is_last = matches!(entry.record, Record::RunEnded { .. });
+        entries.push(entry);
+        Ok(if is_last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(StoredRun { session, entries, damaged })
 }

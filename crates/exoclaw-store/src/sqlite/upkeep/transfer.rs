@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     io::{BufRead, Read, Write},
+    ops::ControlFlow,
     path::Path,
 };
 
@@ -12,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{SqliteConfig, file, journal, open_writer},
-    Problem, UpkeepError, look,
+    Problem, UpkeepError, look, records,
 };
 use crate::{
-    AppendError, ReadError, Record, RunOutcome,
+    AppendError, Entry, Record, RunOutcome,
     encoded::{self, RECORD_BYTES},
 };
 
@@ -74,25 +75,14 @@ pub fn export_session(path: &Path, session: &SessionKey, out: &mut dyn Write) ->
     let id = id.ok_or_else(|| UpkeepError::NoSession(session.to_string()))?;
     write_line(out, &Heading { exoclaw_session: VERSION, session: session.clone() })?;
 
-    let mut exported = Exported { records: 0, damaged: Vec::new() };
-    let mut statement =
-        connection.prepare("SELECT seq, at_ms, crc32, json FROM records WHERE session = ?1 ORDER BY seq")?;
-    let mut rows = statement.query([id])?;
-    while let Some(row) = rows.next()? {
-        let (seq, at_ms) = (row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned());
-        match journal::decode(session.as_str(), seq, at_ms, row.get(2)?, row.get_ref(3)?.as_bytes().unwrap_or(b"")) {
-            Ok(record) => {
-                write_line(out, &Line { seq, at_ms, record })?;
-                exported.records += 1;
-            }
-            Err(ReadError::Damaged { session, seq, problem }) => {
-                exported.damaged.push(Problem { session: Some(session), seq: Some(seq), problem });
-            }
-            Err(error) => return Err(UpkeepError::Database(error.into())),
-        }
-    }
+    let mut written = 0;
+    let damaged = records(&connection, (id, session.as_str()), 0, |Entry { seq, at_ms, record }| {
+        write_line(out, &Line { seq, at_ms, record })?;
+        written += 1;
+        Ok(ControlFlow::Continue(()))
+    })?;
     out.flush().map_err(UpkeepError::Stream)?;
-    Ok(exported)
+    Ok(Exported { records: written, damaged })
 }
 
 /// Reads what [`export_session`] wrote into a session that is not there yet: its own, or `session`. All or nothing. Records
