@@ -52,7 +52,5 @@ pub use event::{TurnEnd, TurnEvent};
 pub use http::{ConfigError, ProviderConfig};
 pub use openai::OpenAiProvider;
 pub use provider::{ModelEvent, ModelRequest, ModelStep, Provider, ProviderError, ProviderErrorKind};
-pub use tools::{
-    Invocation, NoTools, Progress, Reconciled, RecordError, Recorder, ToolReturn, Tools, TurnRecord, Unrecorded,
-};
+pub use tools::{Invocation, NoTools, Progress, RecordError, Recorder, ToolReturn, Tools, TurnRecord, Unrecorded};
 pub use turn::{Jitter, RandomJitter, RecordedStep, Turn, TurnError, TurnLimits};

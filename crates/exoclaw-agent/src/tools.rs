@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use exoclaw_protocol::{Effect, FailureKind, Metering, ToolCall, ToolOutput, ToolSpec};
+use exoclaw_protocol::{Effect, FailureKind, Metering, Reconciled, ToolCall, ToolOutput, ToolSpec};
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
@@ -20,17 +20,6 @@ pub trait Tools: fmt::Debug + Send + Sync {
     fn reconcile(&self, _step: u32, _call: ToolCall) -> BoxFuture<'_, Reconciled> {
         Box::pin(async { Reconciled::Unknown })
     }
-}
-
-/// Whether a call that was cut off took effect.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Reconciled {
-    /// It did, and gave this back.
-    Happened(ToolOutput),
-    /// It did not: it may be run.
-    NotHappened,
-    /// Nobody knows: it is not run again, and the model is told.
-    Unknown,
 }
 
 /// One call of a tool.

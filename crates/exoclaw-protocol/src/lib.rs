@@ -41,4 +41,4 @@ pub use token::{
     LoginLinkParams, LoginLinkResult, Rotation, ShownOnce, TokenCreateParams, TokenCreateResult, TokenInfo,
     TokenListParams, TokenListResult, TokenRevokeParams, TokenRevokeResult, TokenRotateParams, TokenRotateResult,
 };
-pub use tool::{Effect, FailureKind, Metering, ToolCall, ToolContent, ToolOutput, ToolSpec};
+pub use tool::{Effect, FailureKind, Metering, Reconciled, ToolCall, ToolContent, ToolOutput, ToolSpec};

@@ -126,7 +126,18 @@ impl ToolOutput {
     }
 }
 
-/// What one tool call cost.
+/// What became of a call whose answer was lost.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reconciled {
+    /// The effect took place; this is what the call would have given back.
+    Happened(ToolOutput),
+    /// The effect did not take place and will not: the call may be made.
+    NotHappened,
+    /// Nobody knows: the call is not made again, and the model is told.
+    Unknown,
+}
+
+/// What one tool call cost, or several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metering {
@@ -142,4 +153,16 @@ pub struct Metering {
     pub bytes_out: u64,
     /// Bytes that the guest took in.
     pub bytes_in: u64,
+}
+
+impl std::ops::AddAssign for Metering {
+    /// Adds up everything but memory, of which the largest counts.
+    fn add_assign(&mut self, other: Self) {
+        self.wall_us = self.wall_us.saturating_add(other.wall_us);
+        self.fuel = self.fuel.saturating_add(other.fuel);
+        self.peak_memory = self.peak_memory.max(other.peak_memory);
+        self.host_calls = self.host_calls.saturating_add(other.host_calls);
+        self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
+        self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
+    }
 }

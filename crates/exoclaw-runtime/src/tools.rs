@@ -2,9 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use exoclaw_agent::{Invocation, Progress, Reconciled, ToolReturn, Tools};
+use exoclaw_agent::{Invocation, Progress, ToolReturn, Tools};
 use exoclaw_protocol::{
-    AgentId, FailureKind, Metering, PluginName, RunId, SessionKey, ToolCall, ToolName, ToolOutput, ToolSpec,
+    AgentId, FailureKind, Metering, PluginName, Reconciled, RunId, SessionKey, ToolCall, ToolName, ToolOutput, ToolSpec,
 };
 use exoclaw_sandbox::{Asked, Called, Host, KeyValue, OnProgress, ToolDecl, ToolRequest};
 use exoclaw_store::{KvScope, Store};
@@ -159,11 +159,7 @@ impl Tools for RunTools {
             if let Some(error) = detail {
                 tracing::warn!(run = %self.run_id, tool = name, error = %Chain(&error), "asking what became of a call failed");
             }
-            match outcome {
-                exoclaw_sandbox::Reconciled::Happened(output) => Reconciled::Happened(output),
-                exoclaw_sandbox::Reconciled::NotHappened => Reconciled::NotHappened,
-                exoclaw_sandbox::Reconciled::Unknown => Reconciled::Unknown,
-            }
+            outcome
         }
         .boxed()
     }

@@ -1,6 +1,6 @@
 //! The ways into a plugin: each a function that its component exports.
 
-use exoclaw_protocol::{Effect, ToolName, ToolOutput};
+use exoclaw_protocol::{Effect, Reconciled, ToolName, ToolOutput};
 use wasmtime::{Result, Store};
 
 use crate::{
@@ -59,17 +59,6 @@ impl Entry for ToolPluginPre<State> {
     fn size(end: &ToolOutput) -> u64 {
         outcome::size(end)
     }
-}
-
-/// What became of a call whose answer was lost.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Reconciled {
-    /// The effect took place; this is what the call would have given back.
-    Happened(ToolOutput),
-    /// The effect did not take place and will not.
-    NotHappened,
-    /// The plugin doesn't know, or can't be asked.
-    Unknown,
 }
 
 impl Entry for ReconcilingPluginPre<State> {

@@ -52,7 +52,6 @@ mod state;
 mod ticker;
 
 pub use digest::{DigestError, Sha256Digest};
-pub use entry::Reconciled;
 pub use exoclaw_plugin_format::{
     Access, ByteSize, FormatError, FsRequest, HttpHost, HttpPattern, Manifest, ManifestError, PackError, Requests,
     SecretRequest, ToolDecl, pack,

@@ -8,12 +8,12 @@ use std::{
 };
 
 use exoclaw_plugin_format::Manifest;
-use exoclaw_protocol::{AgentId, CallId, Metering, ToolName, ToolOutput};
+use exoclaw_protocol::{AgentId, CallId, Metering, Reconciled, ToolName, ToolOutput};
 use serde_json::Value;
 use tokio::{sync::SemaphorePermit, time::timeout};
 
 use crate::{
-    CallError, Host, Permit, Reconciled, Sha256Digest,
+    CallError, Host, Permit, Sha256Digest,
     bindings::{ToolPluginPre, reconciling::ReconcilingPluginPre},
     entry::Entry,
     instance, limits, sandbox,

@@ -1,6 +1,6 @@
 //! The calls of one step: which are run, and how.
 
-use exoclaw_protocol::{Block, Effect, FailureKind, Metering, StopReason, ToolCall, ToolOutput};
+use exoclaw_protocol::{Block, Effect, FailureKind, Metering, Reconciled, StopReason, ToolCall, ToolOutput};
 use futures::{
     FutureExt, StreamExt, TryStreamExt,
     future::{Either, select},
@@ -9,7 +9,7 @@ use futures::{
 use tokio::sync::mpsc;
 
 use super::{Run, TurnError, repeats::Verdict};
-use crate::{Invocation, Progress, Reconciled, ToolReturn, TurnEvent, TurnRecord};
+use crate::{Invocation, Progress, ToolReturn, TurnEvent, TurnRecord};
 
 /// What one tool may have said before it was heard; further words are dropped by the tool's side.
 const PROGRESS_QUEUE: usize = 16;

@@ -6,12 +6,12 @@ use std::{
 };
 
 use exoclaw_agent::{
-    Invocation, ModelStep, Reconciled, RecordedStep, ToolReturn, Tools, Turn, TurnEvent,
+    Invocation, ModelStep, RecordedStep, ToolReturn, Tools, Turn, TurnEvent,
     test_util::{Answer, Script, ScriptedProvider},
 };
 use exoclaw_protocol::{
-    Block, CallId, Effect, FailureKind, Message, Metering, Role, StopReason, ToolCall, ToolContent, ToolOutput,
-    ToolSpec, Usage,
+    Block, CallId, Effect, FailureKind, Message, Metering, Reconciled, Role, StopReason, ToolCall, ToolContent,
+    ToolOutput, ToolSpec, Usage,
 };
 use futures::future::BoxFuture;
 use serde_json::json;

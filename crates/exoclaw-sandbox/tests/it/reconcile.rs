@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use exoclaw_sandbox::{CallError, Grants, Host, Limits, Permit, Plugin, Reconciled};
+use exoclaw_protocol::Reconciled;
+use exoclaw_sandbox::{CallError, Grants, Host, Limits, Permit, Plugin};
 use serde_json::json;
 
 use crate::guest::{Guest, call, permit, request, text};

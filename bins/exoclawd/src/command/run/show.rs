@@ -119,12 +119,7 @@ impl Timeline {
                 let (what, style) = if output.is_error { ("failed", Style::Bad) } else { ("result", Style::Good) };
                 row(what, style, format!("{tool}: {}", text(output)), Some(cost(metering)));
                 self.calls += 1;
-                self.metering.wall_us += metering.wall_us;
-                self.metering.fuel += metering.fuel;
-                self.metering.peak_memory = self.metering.peak_memory.max(metering.peak_memory);
-                self.metering.host_calls += metering.host_calls;
-                self.metering.bytes_out += metering.bytes_out;
-                self.metering.bytes_in += metering.bytes_in;
+                self.metering += *metering;
             }
             Record::RunEnded { outcome, .. } => match outcome {
                 RunOutcome::Ok => row("ended", Style::Good, "ok".to_owned(), None),
