@@ -75,7 +75,7 @@ async fn get(address: SocketAddr, path: &str) -> ws::Answer {
 /// The runs that can be read are these.
 async fn assert_kept(client: &Client, runs: &[RunId]) {
     let read = (0..runs.len()).map(async |number| {
-        let params = ChatHistoryParams { session: session(number), limit: None, max_bytes: None };
+        let params = ChatHistoryParams::new(session(number));
         client.request(params).await.unwrap().messages.first().map(|message| message.run_id.clone())
     });
     assert_eq!(join_all(read).await, runs.iter().cloned().map(Some).collect::<Vec<_>>());

@@ -59,7 +59,7 @@ async fn send(client: &Client, text: &str) -> ChatSendResult {
 }
 
 async fn history(client: &Client) -> ChatHistoryResult {
-    client.request(ChatHistoryParams { session: session(), limit: None, max_bytes: None }).await.unwrap()
+    client.request(ChatHistoryParams::new(session())).await.unwrap()
 }
 
 /// The events of one run up to its end.

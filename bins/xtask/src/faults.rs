@@ -13,8 +13,11 @@ const TOOLS: [(&str, &str); 2] = [("strace", "-V"), ("mkfs.ext4", "-V")];
 
 const PACKAGES: [&str; 2] = ["strace", "e2fsprogs"];
 
-/// Kills, and stops, of a daemon under load in the full tier.
+/// Kills, stops and lost connections of each client in the full tier.
 const DAEMON_FAULTS: &str = "1000";
+
+/// Clients of each of three sessions that lose their connections in the full tier: 200 in all.
+const CLIENTS: &str = "67";
 
 const HELP: &str = "\
 cargo xtask faults [--full] [--seed N] [NAME…]
@@ -59,7 +62,10 @@ pub(crate) fn faults(shell: &mut Shell, args: &[String]) -> Result<()> {
     }
     shell.section("daemon under load", |shell| {
         let mut durable = tester(shell, "it durable:: --nocapture")?;
-        durable.env("EXOCLAW_FAULTS", DAEMON_FAULTS).envs(value("--seed").map(|seed| ("EXOCLAW_SEED", seed)));
+        durable
+            .env("EXOCLAW_FAULTS", DAEMON_FAULTS)
+            .env("EXOCLAW_CLIENTS", CLIENTS)
+            .envs(value("--seed").map(|seed| ("EXOCLAW_SEED", seed)));
         shell.run(&mut durable)
     })
 }

@@ -235,6 +235,16 @@ pub struct ChatHistoryParams {
     /// At most so many bytes, up to [`limits::HISTORY_BYTES`]; the newest message is there in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u32>,
+    /// Only messages before the one with this number: the page before one whose first message has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
+}
+
+impl ChatHistoryParams {
+    /// The newest messages, as many as there may be.
+    pub fn new(session: SessionRef) -> Self {
+        Self { session, limit: None, max_bytes: None, before: None }
+    }
 }
 
 /// Result of `chat.history`.

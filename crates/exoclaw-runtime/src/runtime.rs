@@ -195,7 +195,7 @@ impl Runtime {
         let session = self.inner.resolve(&params.session)?;
         let limit = params.limit.unwrap_or(limits::HISTORY_MESSAGES).min(limits::HISTORY_MESSAGES);
         let bytes = params.max_bytes.unwrap_or(limits::HISTORY_BYTES).min(limits::HISTORY_BYTES);
-        let messages = history::load(&*self.inner.store, &session, limit as usize, bytes as usize)
+        let messages = history::load(&*self.inner.store, &session, params.before, limit as usize, bytes as usize)
             .await
             .map_err(|error| read_refusal(&error))?;
         Ok(ChatHistoryResult { session, messages })

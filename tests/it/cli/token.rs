@@ -38,7 +38,7 @@ async fn a_token_lets_in_as_far_as_its_scope_until_it_is_revoked() {
     assert!(made.talk.contains("not shown again"), "{made:#?}");
     let phone = client(&daemon, token);
     assert!(phone.request(StatusParams {}).await.unwrap().demo);
-    let history = ChatHistoryParams { session: "main".parse().unwrap(), limit: None, max_bytes: None };
+    let history = ChatHistoryParams::new("main".parse().unwrap());
     phone.request(history).await.unwrap();
     let refused = phone.request(ChatSendParams::text("main".parse().unwrap(), "hi")).await.unwrap_err();
     assert!(refused.to_string().contains("does not allow chat.send"), "{refused}");

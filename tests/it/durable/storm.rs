@@ -1,6 +1,7 @@
 //! Clients that lose their connection in every way, again and again: each hears every event once, in order.
 
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     sync::{
         Arc,
@@ -34,6 +35,9 @@ const PATIENT_FOR: u64 = 5;
 /// Runs that a reader may be behind: what is no longer kept can't be caught up with.
 const BEHIND: usize = 8;
 
+/// Connections that a reader leaves open at the same time: a process has only so many.
+const LEFT_OPEN: usize = 4;
+
 /// What a reader makes of each connection that it had.
 #[derive(Debug, Clone, Copy)]
 enum Break {
@@ -60,8 +64,8 @@ struct Reader {
     log: Log,
     /// Runs whose end it has read; all when it is done.
     ended: Arc<AtomicUsize>,
-    /// Connections that were left open.
-    left: Vec<RawSocket>,
+    /// The last connections that were left open.
+    left: VecDeque<RawSocket>,
 }
 
 /// What was told, deltas put together as they may be on the way.
@@ -155,7 +159,12 @@ impl Reader {
                 socket.closed().await;
             }
             Break::Reset => socket.stream.set_zero_linger().unwrap(),
-            Break::HalfOpen => self.left.push(socket),
+            Break::HalfOpen => {
+                self.left.push_back(socket);
+                if self.left.len() > LEFT_OPEN {
+                    self.left.pop_front();
+                }
+            }
             Break::MidFrame => {
                 let frame = Frame::text(r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#).to_masked();
                 // The daemon may have closed meanwhile, if it is quicker than this.
@@ -218,11 +227,11 @@ async fn storm(test: &str, off_by: u64) -> Vec<Vec<Result<(Log, u32), String>>> 
                 position: None,
                 log: Log::default(),
                 ended: Arc::default(),
-                left: Vec::new(),
+                left: VecDeque::new(),
             };
             // All of them have the place before the first event, and the session's numbers stay while one is there.
             let socket = reader.connect().await.unwrap();
-            reader.left.push(socket);
+            reader.left.push_back(socket);
             ended.push(reader.ended.clone());
             tasks.spawn(reader.read(runs));
         }

@@ -197,9 +197,17 @@ async fn write(client: Client, number: usize, stop: &AtomicBool, sends: &AtomicU
     sent
 }
 
+/// All of it, page by page.
 async fn history(client: &Client, number: usize) -> Vec<HistoryMessage> {
-    let params = ChatHistoryParams { session: session(number), limit: Some(1_000), max_bytes: None };
-    client.request(params).await.unwrap().messages
+    let (mut pages, mut before) = (Vec::new(), None);
+    loop {
+        let params = ChatHistoryParams { before, ..ChatHistoryParams::new(session(number)) };
+        let page = client.request(params).await.unwrap().messages;
+        let Some(first) = page.first() else { break };
+        before = Some(first.seq);
+        pages.push(page);
+    }
+    pages.into_iter().rev().flatten().collect()
 }
 
 /// What came of all the calls.

@@ -13,14 +13,16 @@ const PAGE_ENTRIES: u32 = 256;
 const SNAPSHOT_MESSAGES: usize = 200;
 const SNAPSHOT_BYTES: usize = 128 * 1024;
 
-/// The newest messages of a session, oldest first: at most so many and so many bytes, but one in any case.
+/// The newest messages of a session, with `before` those whose number is smaller, oldest first: at most so many and so many
+/// bytes, but one in any case where there is one.
 pub(crate) async fn load(
     store: &dyn Store,
     session: &SessionKey,
+    before: Option<u64>,
     limit: usize,
     max_bytes: usize,
 ) -> Result<Vec<HistoryMessage>, ReadError> {
-    load_where(store, session, limit, max_bytes, |_| true).await
+    load_where(store, session, before, limit, max_bytes, |_| true).await
 }
 
 /// What a session looked like at the view's event.
@@ -30,7 +32,7 @@ pub(crate) async fn snapshot(
     view: View,
 ) -> Result<SessionSnapshot, ReadError> {
     let told = |entry: &Entry| was_told(&view, entry);
-    let messages = load_where(store, session, SNAPSHOT_MESSAGES, SNAPSHOT_BYTES, told).await?;
+    let messages = load_where(store, session, None, SNAPSHOT_MESSAGES, SNAPSHOT_BYTES, told).await?;
     let run = view.running.map(|(run_id, text)| RunSnapshot { run_id, text });
     Ok(SessionSnapshot { messages, run })
 }
@@ -56,18 +58,25 @@ fn was_told(view: &View, entry: &Entry) -> bool {
 async fn load_where(
     store: &dyn Store,
     session: &SessionKey,
+    before: Option<u64>,
     limit: usize,
     max_bytes: usize,
     counts: impl Fn(&Entry) -> bool,
 ) -> Result<Vec<HistoryMessage>, ReadError> {
     let page = Page { entries: PAGE_ENTRIES, bytes: max_bytes.max(1) as u64 };
-    let (mut entries, mut before) = (Vec::new(), None);
+    // What a message is may be said after the next one was accepted: the last of a step's results, or how its run ended.
+    let mut entries = match before {
+        Some(before) => store.read(session, before.saturating_sub(1), page).await?,
+        None => Vec::new(),
+    };
+    let mut first = before;
     loop {
-        let older = store.tail(session, before, page).await?;
-        before = older.first().map(|first| first.seq);
-        let is_end = before.is_none_or(|first| first <= 1);
+        let older = store.tail(session, first, page).await?;
+        first = older.first().map(|first| first.seq);
+        let is_end = first.is_none_or(|first| first <= 1);
         entries.splice(0..0, older.into_iter().filter(&counts));
-        let found = messages(&entries);
+        let mut found = messages(&entries);
+        found.retain(|message| before.is_none_or(|before| message.seq < before));
         if is_end || found.len() > limit || size(&found) > max_bytes {
             return Ok(cut(found, limit, max_bytes));
         }

@@ -1,11 +1,14 @@
 //! What a session remembers.
 
+use std::sync::Arc;
+
 use exoclaw_agent::test_util::Answer;
 use exoclaw_protocol::{ChatHistoryParams, ErrorCode, Role};
-use exoclaw_store::Page;
+use exoclaw_store::{Page, Record};
 use serde_json::json;
+use tokio::sync::Semaphore;
 
-use crate::support::{World, asked, end, name, short};
+use crate::support::{Fault, World, asked, end, name, settle, short};
 
 async fn talk(world: &World, from: usize, to: usize) {
     for i in from..to {
@@ -31,6 +34,51 @@ async fn the_newest_messages_come_within_their_bounds() {
     let bytes = serde_json::to_vec(&all[390..]).unwrap().len();
     let within = world.history_of(None, Some(u32::try_from(bytes).unwrap())).await;
     assert_eq!(within, all[390..]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_put_together_are_the_whole_history() {
+    let world = World::new().await;
+    talk(&world, 0, 3).await;
+    // Another message is accepted between two results of one step, and that the step's run was stopped is said later still.
+    let gate = Arc::new(Semaphore::new(0));
+    let (held, second) = (gate.clone(), "c2".parse().unwrap());
+    let is_held = move |record: &Record| matches!(record, Record::ToolResult { call_id, .. } if *call_id == second);
+    world.store.on_append(move |record| is_held(record).then(|| Fault::Hold(held.clone())));
+    world.script.answer(Answer::call("c1", "a", json!({})).and_call("c2", "b", json!({}))).answer(Answer::never());
+    let (stopped, mut subscription) = world.send("use tools").await;
+    settle().await;
+    world.script.answer(Answer::text(["later"]));
+    let (later, _) = world.send("and then").await;
+    gate.add_permits(1);
+    settle().await;
+    world.abort(Some(&stopped.run_id)).await;
+    end(&mut subscription, &later.run_id).await;
+    let all = world.history().await;
+    let last: Vec<_> = all[6..].iter().map(short).collect();
+    assert_eq!(
+        last,
+        [
+            "User: use tools",
+            "Assistant: [c1 a][c2 b]",
+            "User: [c1 failed][c2 failed] (interrupted)",
+            "User: and then",
+            "Assistant: later"
+        ]
+    );
+    for limit in 1..=all.len() + 1 {
+        let (mut pages, mut before) = (Vec::new(), None);
+        loop {
+            let limit = u32::try_from(limit).ok();
+            let params = ChatHistoryParams { limit, before, ..ChatHistoryParams::new(name("main")) };
+            let page = world.runtime.history(params).await.unwrap().messages;
+            let Some(first) = page.first() else { break };
+            assert!(page.len() <= limit.unwrap() as usize && before.is_none_or(|before| first.seq < before));
+            before = Some(first.seq);
+            pages.splice(0..0, page);
+        }
+        assert_eq!(pages, all, "pages of {limit}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,6 +136,6 @@ async fn the_sessions_are_listed_with_what_they_do() {
 async fn a_session_nobody_used_has_no_messages() {
     let world = World::new().await;
     assert_eq!(world.history().await, []);
-    let params = ChatHistoryParams { session: name("agent:nobody:x"), limit: None, max_bytes: None };
+    let params = ChatHistoryParams::new(name("agent:nobody:x"));
     assert_eq!(world.runtime.history(params).await.unwrap_err().code, ErrorCode::UnknownAgent);
 }

@@ -163,7 +163,7 @@ impl World {
     }
 
     pub(crate) async fn history_of(&self, limit: Option<u32>, max_bytes: Option<u32>) -> Vec<HistoryMessage> {
-        let params = ChatHistoryParams { session: name("main"), limit, max_bytes };
+        let params = ChatHistoryParams { limit, max_bytes, ..ChatHistoryParams::new(name("main")) };
         self.runtime.history(params).await.unwrap().messages
     }
 
