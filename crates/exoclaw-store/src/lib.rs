@@ -1,4 +1,4 @@
-//! What survives a restart: journals of sessions, what plugins keep, and credentials.
+//! What survives a restart: journals of sessions, what plugins keep, credentials, and the audit trail.
 //!
 //! A [`Store`] takes [`Record`]s into the journal of a session and answers when they are durable, not before. It keeps
 //! sessions and open runs in step with the journal, so that a restart finds what was under way. [`SqliteStore`] is the
@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod audit;
 #[cfg(feature = "test-util")]
 pub mod conformance;
 mod credentials;

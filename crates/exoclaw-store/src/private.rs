@@ -23,8 +23,8 @@ pub(crate) struct PrivateDirectory {
 }
 
 impl PrivateDirectory {
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path }
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
     }
 
     /// Where a file of it lies.
@@ -49,6 +49,51 @@ impl PrivateDirectory {
         let read = file.take(limit as u64 + 1).read_to_string(&mut text);
         read.map_err(|error| refused("read", &path, error))?;
         Ok(Some(std::mem::take(&mut *text)))
+    }
+
+    /// A file that anyone may have changed: nothing in it needs to be text, or secret. `None` where there is none.
+    pub(crate) fn bytes(&self, name: &str, limit: usize) -> Result<Option<Vec<u8>>, CredentialError> {
+        let Some(directory) = self.open()? else { return Ok(None) };
+        let path = self.file(name);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match openat(&directory, name, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(refused("open", &path, error)),
+        };
+        check(&file, &path, "file", 0o600)?;
+        let mut bytes = Vec::new();
+        file.take(limit as u64).read_to_end(&mut bytes).map_err(|error| refused("read", &path, error))?;
+        Ok(Some(bytes))
+    }
+
+    /// Names of what lies there, as far as they are text.
+    pub(crate) fn names(&self) -> Result<Vec<String>, CredentialError> {
+        if self.open()?.is_none() {
+            return Ok(Vec::new());
+        }
+        let failed = |error| refused("list", &self.path, error);
+        let entries = std::fs::read_dir(&self.path).map_err(failed)?;
+        let name = |entry: io::Result<std::fs::DirEntry>| Ok(entry?.file_name().into_string().ok());
+        entries.filter_map(|entry| name(entry).transpose()).collect::<io::Result<_>>().map_err(failed)
+    }
+
+    /// Opens a file to write at its end; `fresh` makes it, and there may be none yet.
+    pub(crate) fn append(&self, name: &str, fresh: bool) -> Result<File, CredentialError> {
+        let directory = self.open_or_create()?;
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = if fresh { flags | OFlags::CREATE | OFlags::EXCL } else { flags };
+        let path = self.file(name);
+        let file = openat(&directory, name, flags, Mode::RUSR | Mode::WUSR).map(File::from);
+        let file = file.map_err(|error| refused("open", &path, error))?;
+        check(&file, &path, "file", 0o600)?;
+        Ok(file)
+    }
+
+    /// Makes names that came and went durable.
+    pub(crate) fn sync(&self) -> Result<(), CredentialError> {
+        let directory = self.open_or_create()?;
+        directory.sync_all().map_err(|error| refused("sync", &self.path, error))
     }
 
     /// Writes a file in place of any former one: after a crash there is the one or the other, whole.
