@@ -156,6 +156,7 @@ fn agents(config: &Config, env: &Env, home: &Home) -> Result<Vec<AgentConfig>, C
             system_prompt: agent.system_prompt.clone(),
             max_tokens: agent.max_tokens,
             tools: agent.tools.clone(),
+            price: config.price(&agent.model).copied(),
             ..AgentConfig::new(agent.id.clone(), &agent.provider, provider, &agent.model)
         })
     };

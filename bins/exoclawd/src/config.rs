@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod layers;
 mod origins;
+mod prices;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -14,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 pub use error::ConfigError;
 pub use origins::Entry;
-pub use types::{AgentConfig, Config, GatewayConfig, PluginConfig, ProviderConfig, ProviderKind};
+pub use prices::{Currency, ModelPattern};
+pub use types::{AgentConfig, BudgetsConfig, Config, GatewayConfig, PluginConfig, ProviderConfig, ProviderKind};
 
 pub(crate) use check::router;
 pub(crate) use edit::{Edit, EditError, NewPlugin};

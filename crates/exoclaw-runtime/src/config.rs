@@ -7,7 +7,7 @@ use exoclaw_protocol::AgentId;
 use exoclaw_router::Router;
 use exoclaw_store::{Page, ReadError, Store};
 
-use crate::{clock::Clock, plugins::Plugins, tools::AgentTools};
+use crate::{clock::Clock, plugins::Plugins, price::Price, tools::AgentTools};
 
 /// Settings, checked when the runtime starts and never changed after.
 #[derive(Debug, Clone)]
@@ -61,6 +61,8 @@ pub struct AgentConfig {
     pub system_prompt: Option<String>,
     /// Tokens that one step may write; each provider has a default.
     pub max_tokens: Option<u32>,
+    /// What the model costs, if that is known.
+    pub price: Option<Price>,
     /// What it may call: `plugin` for all tools of a plugin, `plugin.tool` for one.
     pub tools: Vec<String>,
 }
@@ -80,6 +82,7 @@ impl AgentConfig {
             model: model.into(),
             system_prompt: None,
             max_tokens: None,
+            price: None,
             tools: Vec::new(),
         }
     }

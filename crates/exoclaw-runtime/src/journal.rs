@@ -12,7 +12,7 @@ use exoclaw_store::{AppendError, Appended, ReadError, Record, RunOutcome, Store}
 use futures::{FutureExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
 
-use crate::clock::Clock;
+use crate::{clock::Clock, price::Price};
 
 /// A run's record is offered so often while the store says that it is busy; a sender is told at once instead.
 const BUSY_ATTEMPTS: u32 = 100;
@@ -27,6 +27,8 @@ pub(crate) struct Journal {
     clock: Arc<dyn Clock>,
     session: SessionKey,
     run_id: RunId,
+    /// Of the model that answers.
+    price: Option<Price>,
     /// Calls with an intent whose result is not on its way to the disk, with their tools; as many as a step has calls.
     begun: Arc<Mutex<BTreeMap<CallPlace, String>>>,
 }
@@ -45,7 +47,12 @@ pub(crate) struct CutOff {
 
 impl Journal {
     pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, session: SessionKey, run_id: RunId) -> Self {
-        Self { store, clock, session, run_id, begun: Arc::default() }
+        Self { store, clock, session, run_id, price: None, begun: Arc::default() }
+    }
+
+    /// Knows what steps cost.
+    pub(crate) fn priced(self, price: Option<Price>) -> Self {
+        Self { price, ..self }
     }
 
     pub(crate) fn run_id(&self) -> &RunId {
@@ -85,7 +92,8 @@ impl Journal {
         let run_id = self.run_id.clone();
         match record {
             TurnRecord::Step { step, content: ModelStep { content, stop_reason, usage } } => {
-                Record::Step { run_id, step, content, stop_reason, usage }
+                let cost = self.price.as_ref().map(|price| price.cost(&usage));
+                Record::Step { run_id, step, content, stop_reason, usage, cost }
             }
             TurnRecord::Intent { step, call, effect } => {
                 let key = effect_key(&run_id, step, &call.id);

@@ -47,6 +47,7 @@ mod replay;
 mod run;
 
 mod plugins;
+mod price;
 mod tools;
 
 mod clock;
@@ -56,6 +57,7 @@ pub use clock::{Clock, SystemClock};
 pub use config::{AgentConfig, Parts, RuntimeConfig, StartError};
 pub use hub::{Lagged, Published, Subscription};
 pub use plugins::{PluginSlot, Plugins, ReadyPlugin};
+pub use price::Price;
 pub use replay::{ReplayError, ReplayedCall, replay};
 pub use runtime::Runtime;
 pub use tasks::{Stopped, Tasks};

@@ -96,7 +96,9 @@ async fn drive(inner: &Arc<Inner>, live: &LiveRun, journal: &Journal) -> Ending 
 }
 
 fn journal(inner: &Arc<Inner>, live: &LiveRun) -> Journal {
-    Journal::new(inner.store.clone(), inner.clock.clone(), live.session().key().clone(), live.run_id.clone())
+    let session = live.session().key();
+    let price = inner.agent(session.agent()).and_then(|agent| agent.config.price);
+    Journal::new(inner.store.clone(), inner.clock.clone(), session.clone(), live.run_id.clone()).priced(price)
 }
 
 async fn end(live: LiveRun, journal: &Journal, ending: Ending) {

@@ -1,7 +1,7 @@
 //! What a journal holds: one record per thing that happened in a session.
 
 use exoclaw_protocol::{
-    Block, CallId, Effect, ErrorCode, IdempotencyKey, Message, Metering, RunId, StopReason, ToolOutput, Usage,
+    Block, CallId, Effect, ErrorCode, IdempotencyKey, Message, Metering, Money, RunId, StopReason, ToolOutput, Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,9 @@ pub enum Record {
         stop_reason: StopReason,
         /// What it counted.
         usage: Usage,
+        /// What it cost, at the prices of then; none where the model had no price.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cost: Option<Money>,
     },
     /// A tool is about to be called.
     Intent {

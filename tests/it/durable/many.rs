@@ -28,6 +28,7 @@ fn records(number: usize) -> Vec<Record> {
     ];
     let content = vec![Block::text("an answer that is about as long as answers are ".repeat(16))];
     let step = Record::Step {
+        cost: None,
         run_id: run_id.clone(),
         step: 0,
         content,

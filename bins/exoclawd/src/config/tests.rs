@@ -112,6 +112,26 @@ fn names_must_be_known_and_unique() {
 }
 
 #[test]
+fn prices_are_exact_and_the_closest_pattern_counts() {
+    let table = |pattern: &str, input: &str| format!("[prices.{pattern:?}]\ninput = {input}\noutput = \"2\"\n");
+    let text = table("gpt-*", "\"1.5\"") + &table("gpt-5.1-*", "\"0.0375\"") + &table("gpt-5.1-nano", "\"0\"");
+    let config = Case::new(&text).load().unwrap().config;
+    let input = |model: &str| config.price(model).map(|price| price.input.to_string());
+    assert_eq!(input("gpt-5").as_deref(), Some("1.5"));
+    assert_eq!(input("gpt-5.1-mini").as_deref(), Some("0.0375"));
+    assert_eq!(input("gpt-5.1-nano").as_deref(), Some("0"));
+    assert_eq!(input("claude"), None);
+    wrong(
+        &table("gpt-*", "1.5"),
+        "config.toml:2: prices.gpt-*.input: found float `1.5`, want an amount of money as a text, such as \"2.50\"",
+    );
+    wrong(
+        "[budgets]\ncurrency = \"\"",
+        "config.toml:2: budgets.currency: \"\" is no currency, such as \"USD\" or \"EUR\"",
+    );
+}
+
+#[test]
 fn addresses_of_providers_are_checked() {
     let with = |url: &str| format!("[providers.p]\nkind = \"openai\"\nbase_url = {url:?}");
     wrong(

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use exoclaw_protocol::{AgentId, PluginName};
 use exoclaw_router::Binding;
+use exoclaw_runtime::Price;
 use exoclaw_sandbox::{Grants, Limits, Sha256Digest};
 use serde::Deserialize;
+
+use super::{Currency, ModelPattern};
 
 /// The whole config.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -25,12 +28,23 @@ pub struct Config {
     /// `[[bindings]]`.
     #[serde(default)]
     pub bindings: Vec<Binding>,
+    /// `[prices."MODEL"]`: what models cost, by name or pattern.
+    #[serde(default)]
+    pub prices: BTreeMap<ModelPattern, Price>,
+    /// `[budgets]`.
+    pub budgets: BudgetsConfig,
 }
 
 impl Config {
     /// The agent that takes what no binding claims.
     pub fn default_agent(&self) -> Option<&AgentConfig> {
         self.agents.iter().find(|agent| agent.default).or(self.agents.first())
+    }
+
+    /// The price of a model: that of the pattern that says most of its name.
+    pub fn price(&self, model: &str) -> Option<&Price> {
+        let fitting = self.prices.iter().filter(|(pattern, _)| pattern.fits(model));
+        fitting.max_by_key(|(pattern, _)| pattern.literal()).map(|(_, price)| price)
     }
 }
 
@@ -151,4 +165,12 @@ pub struct PluginConfig {
     /// Grants as they were written before `grants`: `http:HOST` and `env:NAME`.
     #[serde(default)]
     pub capabilities: Vec<String>,
+}
+
+/// What may be spent.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetsConfig {
+    /// What prices and budgets are in.
+    pub currency: Currency,
 }

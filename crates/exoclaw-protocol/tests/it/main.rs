@@ -5,6 +5,7 @@ mod errors;
 mod events;
 mod ids;
 mod methods;
+mod money;
 mod params;
 mod rpc;
 mod session_keys;

@@ -1,7 +1,7 @@
 //! Things to store.
 
 use exoclaw_protocol::{
-    Block, Effect, ErrorCode, FailureKind, Message, Metering, Role, SessionKey, StopReason, ToolOutput, Usage,
+    Block, Effect, ErrorCode, FailureKind, Message, Metering, Money, Role, SessionKey, StopReason, ToolOutput, Usage,
 };
 
 use crate::{KvScope, Page, Record, RunOutcome, encoded::RECORD_BYTES};
@@ -62,6 +62,7 @@ pub fn one_of_each(run: &str) -> Vec<Record> {
             content: vec![thinking, Block::text(""), call],
             stop_reason: StopReason::ToolUse,
             usage: Usage::default(),
+            cost: Some(Money::MAX),
         },
         Record::Intent {
             run_id: run_id(),

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use exoclaw_protocol::{Block, CallId, Metering, RunId, Usage};
+use exoclaw_protocol::{Block, CallId, Metering, Money, RunId, Usage};
 use exoclaw_runtime::{Clock, SystemClock, display_name};
 use exoclaw_store::{Entry, Record, RunOutcome, upkeep::StoredRun};
 use serde_json::{Value, json};
@@ -26,8 +26,8 @@ pub(super) fn run(run: &RunId, context: &mut Context<'_>) -> Result<Exit, CliErr
             .iter()
             .map(|Entry { seq, at_ms, record }| json!({ "seq": seq, "atMs": at_ms, "record": record }))
             .collect();
-        let Timeline { usage, metering, steps, calls, .. } = &timeline;
-        let totals = json!({ "steps": steps, "usage": usage, "calls": calls, "metering": metering });
+        let Timeline { usage, cost, metering, steps, calls, .. } = &timeline;
+        let totals = json!({ "steps": steps, "usage": usage, "cost": cost, "calls": calls, "metering": metering });
         terminal.value(&json!({ "runId": run, "session": session, "records": records, "totals": totals }))?;
         return Ok(exit);
     }
@@ -67,6 +67,8 @@ struct Timeline {
     /// Tools of the calls, as people name them.
     tools: HashMap<(u32, CallId), String>,
     usage: Usage,
+    /// None where no model had a price.
+    cost: Option<Money>,
     metering: Metering,
     steps: u32,
     calls: u32,
@@ -90,11 +92,12 @@ impl Timeline {
             Record::RunSuspended { .. } => {
                 row("stopped", Style::Note, "with the daemon, to go on later".to_owned(), None)
             }
-            Record::Step { step, content, stop_reason, usage, .. } => {
+            Record::Step { step, content, stop_reason, usage, cost: step_cost, .. } => {
                 let said: String = content.iter().filter_map(Block::as_text).collect::<Vec<_>>().join(" ");
                 let reason = json!(stop_reason);
+                let price = step_cost.map_or_else(String::new, |price| format!(", cost {price}"));
                 let detail = format!(
-                    "{} tokens in, {} out, {}",
+                    "{} tokens in, {} out{price}, {}",
                     usage.input_tokens,
                     usage.output_tokens,
                     reason.as_str().unwrap_or_default()
@@ -107,6 +110,9 @@ impl Timeline {
                     }
                 }
                 self.usage += *usage;
+                if let Some(price) = step_cost {
+                    *self.cost.get_or_insert_default() += *price;
+                }
                 self.steps += 1;
             }
             Record::Intent { tool, effect, .. } => {
@@ -134,7 +140,8 @@ impl Timeline {
 
     fn total(&self, colour: Palette) -> String {
         let Self { steps, usage, calls, .. } = self;
-        let tokens = format!("{} tokens in, {} out", usage.input_tokens, usage.output_tokens);
+        let price = self.cost.map_or_else(String::new, |cost| format!(", cost {cost}"));
+        let tokens = format!("{} tokens in, {} out{price}", usage.input_tokens, usage.output_tokens);
         let tools = if *calls > 0 { format!("; in tools {}", cost(&self.metering)) } else { String::new() };
         colour.paint(Style::Dim, format_args!("model steps {steps}, {tokens}; tool calls {calls}{tools}")).to_string()
     }

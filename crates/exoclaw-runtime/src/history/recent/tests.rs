@@ -34,7 +34,7 @@ impl Journal {
     fn answer(&self, run_id: &RunId, text: &str) {
         let content = vec![Block::Text { text: text.to_owned() }];
         let (stop_reason, usage) = (StopReason::EndTurn, Usage::default());
-        self.append(Record::Step { run_id: run_id.clone(), step: 0, content, stop_reason, usage });
+        self.append(Record::Step { run_id: run_id.clone(), step: 0, content, stop_reason, usage, cost: None });
         self.append(Record::RunEnded { run_id: run_id.clone(), outcome: RunOutcome::Ok });
     }
 
