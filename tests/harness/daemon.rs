@@ -65,6 +65,15 @@ impl Setup {
         self.and_config(&format!("\n[[plugins]]\nname = \"{name}\"\npath = \"{path}\"\n[plugins.grants]\n{grants}\n"))
     }
 
+    /// Calls of this plugin are recorded.
+    #[must_use]
+    pub fn record(mut self, name: &str) -> Self {
+        let plugin = format!("[[plugins]]\nname = \"{name}\"\n");
+        assert!(self.config.contains(&plugin), "the config has no plugin {name}");
+        self.config = self.config.replace(&plugin, &format!("{plugin}record = true\n"));
+        self
+    }
+
     /// One more argument of `exoclawd gateway`.
     #[must_use]
     pub fn arg(mut self, arg: impl Into<String>) -> Self {

@@ -7,6 +7,7 @@ mod gateway;
 mod help;
 mod onboard;
 mod plugin;
+mod replay;
 mod run;
 mod store;
 mod token;

@@ -23,13 +23,13 @@ use serde_json::json;
 const SECRET: &str = "ghp_0123456789canary";
 
 /// A server that has issues and a page, and says back which token it was shown.
-struct Server {
-    port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -55,13 +55,13 @@ impl Server {
         Self { port, seen }
     }
 
-    fn seen(&self) -> Vec<String> {
+    pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
 }
 
 /// An example with another manifest, as its README tells people to make one for servers of their own.
-fn packed_for(name: &str, port: u16, folder: &Path) -> PathBuf {
+pub(crate) fn packed_for(name: &str, port: u16, folder: &Path) -> PathBuf {
     let packed = fs::read(plugins::example(name)).unwrap();
     let manifest = Manifest::of_component(&packed).unwrap();
     let json = serde_json::to_string(&manifest).unwrap();
@@ -80,7 +80,7 @@ fn packed_for(name: &str, port: u16, folder: &Path) -> PathBuf {
     file
 }
 
-async fn tool_outputs(pushes: &mut Pushes) -> Vec<ToolOutput> {
+pub(crate) async fn tool_outputs(pushes: &mut Pushes) -> Vec<ToolOutput> {
     let mut outputs = Vec::new();
     loop {
         if let Push::Event(event) = pushes.next().await.expect("the client is open") {

@@ -70,6 +70,7 @@ impl Start<'_> {
             demo: self.demo,
             warnings,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            recordings: Some(plugins::recordings(self.home)),
             ..RuntimeConfig::new(agents)
         };
         let parts = Parts { router, store: Arc::new(store.clone()), plugins, clock: Arc::new(SystemClock) };

@@ -71,6 +71,11 @@ impl Home {
         self.root.join("replay")
     }
 
+    /// What plugins were told, where their calls are recorded.
+    pub fn recordings(&self) -> PathBuf {
+        self.root.join("recordings")
+    }
+
     /// Everything that the demo writes, apart from what is real.
     pub fn demo(&self) -> PathBuf {
         self.root.join("demo")

@@ -6,7 +6,7 @@ use std::{
 };
 
 use exoclaw_protocol::PluginName;
-use exoclaw_runtime::{PluginSlot, Plugins, ReadyPlugin};
+use exoclaw_runtime::{PluginSlot, Plugins, ReadyPlugin, Recordings};
 use exoclaw_sandbox::{FsGrant, Grants, Limits, Manifest, Permit, Sandbox, SandboxConfig, Sha256Digest};
 
 use crate::{
@@ -33,6 +33,15 @@ pub(crate) struct Wanted {
     pub(crate) pin: Option<Sha256Digest>,
     pub(crate) grants: Grants,
     pub(crate) limits: Limits,
+    pub(crate) record: bool,
+}
+
+/// Bytes that all recordings of calls may take; the oldest go first.
+const RECORDINGS_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Where calls of plugins are recorded.
+pub(crate) fn recordings(home: &Home) -> Recordings {
+    Recordings::new(home.recordings(), RECORDINGS_BYTES)
 }
 
 /// The plugins of a config.
@@ -52,6 +61,7 @@ pub(crate) fn wanted(plugin: &PluginConfig, home: &Home, directory: &Path) -> Wa
         pin: plugin.sha256,
         grants,
         limits: plugin.limits.clone(),
+        record: plugin.record,
     }
 }
 
@@ -67,7 +77,7 @@ pub(crate) fn of_demo(home: &Home) -> Result<Vec<Wanted>, CliError> {
             grants.fs.push(FsGrant { host: directory.clone(), guest: request.guest, access: request.access });
         }
         let component = Component::Embedded(bytes);
-        Ok(Wanted { name: manifest.name, component, pin: None, grants, limits: Limits::default() })
+        Ok(Wanted { name: manifest.name, component, pin: None, grants, limits: Limits::default(), record: false })
     };
     demo::PLUGINS.iter().map(one).collect()
 }
@@ -97,7 +107,7 @@ pub(crate) fn load_one(sandbox: &Sandbox, wanted: &Wanted, env: &Env, home: &Hom
     let permit = permit.with_env(|name| env.get(name).map(str::to_owned));
     let permit = permit.with_secrets(|name| keys::secret(name, home).map_err(|error| error.to_string().into()));
     let permit = permit.map_err(|error| chain(&error))?;
-    Ok(ReadyPlugin { plugin, permit })
+    Ok(ReadyPlugin { plugin, permit, record: wanted.record })
 }
 
 /// Loads all of them for a daemon.

@@ -7,7 +7,7 @@ use exoclaw_protocol::AgentId;
 use exoclaw_router::Router;
 use exoclaw_store::{Page, ReadError, Store};
 
-use crate::{clock::Clock, plugins::Plugins, price::Price, tools::AgentTools};
+use crate::{clock::Clock, plugins::Plugins, price::Price, recordings::Recordings, tools::AgentTools};
 
 /// Settings, checked when the runtime starts and never changed after.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub struct RuntimeConfig {
     pub context: Page,
     /// Where a turn stops by itself.
     pub turn_limits: TurnLimits,
+    /// Where calls of plugins that are to be recorded are; without, none is.
+    pub recordings: Option<Recordings>,
 }
 
 impl RuntimeConfig {
@@ -42,6 +44,7 @@ impl RuntimeConfig {
             messages_in_flight: 4_096,
             context: Page { entries: 2_000, bytes: 1024 * 1024 },
             turn_limits: TurnLimits::default(),
+            recordings: None,
         }
     }
 }

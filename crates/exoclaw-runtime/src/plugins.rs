@@ -28,6 +28,15 @@ pub struct ReadyPlugin {
     pub plugin: Plugin,
     /// What it may do.
     pub permit: Permit,
+    /// Whether its calls are recorded, for replays.
+    pub record: bool,
+}
+
+impl ReadyPlugin {
+    /// A plugin whose calls are not recorded.
+    pub fn new(plugin: Plugin, permit: Permit) -> Self {
+        Self { plugin, permit, record: false }
+    }
 }
 
 impl Plugins {

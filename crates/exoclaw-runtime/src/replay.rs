@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -21,8 +22,9 @@ use tokio::sync::mpsc;
 use crate::{
     config::StartError,
     plugins::Plugins,
+    recordings::RecordedCalls,
     recovery::Begun,
-    tools::{AgentTools, RunTools, display_name},
+    tools::{AgentTools, Playing, RunTools, Tapes, display_name},
 };
 
 /// Events between the turn and nobody: they are dropped as they come.
@@ -39,6 +41,8 @@ pub struct ReplayedCall {
     pub then: Option<ToolReturn>,
     /// What it gives back now; none if the turn ends before.
     pub now: Option<ToolReturn>,
+    /// What it asked for that was not recorded, in words for people; none if the call was not recorded at all.
+    pub missed: Option<Vec<String>>,
 }
 
 impl ReplayedCall {
@@ -67,8 +71,9 @@ pub enum ReplayError {
 /// Runs the tools of a run again. Model steps are those of its records, `entries`; what each call gives back now is compared
 /// with what it gave back then, and the model does not hear of it.
 ///
-/// `tools` are named as in an agent's config. Whatever `plugins` may do, they do: what is granted to them decides what a
-/// replay can change. Their own stores are empty ones in memory.
+/// `tools` are named as in an agent's config. A call that was `recorded` is told what it was told then; its directories
+/// are laid out below `scratch`. Others read and write what is granted to them: that decides what a replay can change.
+/// No request leaves, and plugins' own stores are empty ones in memory.
 ///
 /// # Errors
 /// When a tool is not there, or the run has no message.
@@ -77,6 +82,8 @@ pub async fn replay(
     entries: Vec<Entry>,
     tools: &[String],
     plugins: &Plugins,
+    recorded: RecordedCalls,
+    scratch: PathBuf,
 ) -> Result<Vec<ReplayedCall>, ReplayError> {
     let (message, run_id) = message(&entries).ok_or_else(|| ReplayError::NoMessage(session.clone()))?;
     let agent: AgentId = session.agent().parse().map_err(|_| ReplayError::NoAgent(session.clone()))?;
@@ -86,7 +93,9 @@ pub async fn replay(
     let journal = Journaled(Mutex::new(steps.iter().map(|step| step.content.clone()).collect()));
     let results = Arc::new(Results::default());
     let mut turn = Turn::new(Arc::new(journal), "journal");
-    turn.tools = Arc::new(RunTools::new(offered, Arc::new(MemoryStore::new()), session, run_id));
+    let playing = Arc::new(Playing::new(recorded, scratch));
+    let tapes = Tapes::Play(playing.clone());
+    turn.tools = Arc::new(RunTools::new(offered, Arc::new(MemoryStore::new()), session, run_id, tapes));
     turn.recorder = results.clone();
     let (events, mut heard) = mpsc::channel(EVENTS);
     let listen = async { while heard.recv().await.is_some() {} };
@@ -98,8 +107,9 @@ pub async fn replay(
         for block in recorded.content.content {
             if let Block::ToolCall { id, name, input } = block {
                 let (then, now) = (recorded.results.get(&id).cloned(), results.take(step, &id));
+                let missed = playing.missed(step, &id);
                 let call = ToolCall { id, name: display_name(&name), input };
-                calls.push(ReplayedCall { step, call, then, now });
+                calls.push(ReplayedCall { step, call, then, now, missed });
             }
         }
     }

@@ -22,6 +22,7 @@ use crate::{
     keys,
     load::Load,
     plugins::Plugins,
+    recordings::Recordings,
     recovery,
     session::shutting_down,
     sessions::Sessions,
@@ -58,6 +59,7 @@ pub(crate) struct Inner {
     pub(crate) interrupt: CancellationToken,
     pub(crate) recent: Recent,
     pub(crate) turn_limits: TurnLimits,
+    pub(crate) recordings: Option<Recordings>,
     pub(crate) router: Router,
     agents: HashMap<AgentId, Arc<Agent>>,
     /// In the order of the config.
@@ -96,6 +98,7 @@ impl Runtime {
             interrupt: CancellationToken::new(),
             recent: Recent::new(store.clone(), config.context),
             turn_limits: config.turn_limits,
+            recordings: config.recordings,
             agents,
             agent_status,
             plugins,

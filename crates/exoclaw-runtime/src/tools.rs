@@ -6,7 +6,7 @@ use exoclaw_agent::{Invocation, Progress, ToolReturn, Tools};
 use exoclaw_protocol::{
     AgentId, FailureKind, Metering, PluginName, Reconciled, RunId, SessionKey, ToolCall, ToolName, ToolOutput, ToolSpec,
 };
-use exoclaw_sandbox::{Asked, Called, Host, KeyValue, OnProgress, ToolDecl, ToolRequest};
+use exoclaw_sandbox::{Asked, Called, Host, KeyValue, OnProgress, Tape, ToolDecl, ToolRequest};
 use exoclaw_store::{KvScope, Store};
 use futures::{FutureExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
@@ -18,8 +18,10 @@ use crate::{
 };
 
 mod kv;
+mod tapes;
 
 use kv::PluginKv;
+pub(crate) use tapes::{Playing, Tapes};
 
 /// The tools of one agent.
 #[derive(Debug)]
@@ -93,15 +95,22 @@ pub(crate) struct RunTools {
     /// The same for all runs of a session, and tells a plugin nothing about it.
     session: String,
     run_id: RunId,
+    tapes: Tapes,
 }
 
 impl RunTools {
-    pub(crate) fn new(agent: Arc<AgentTools>, store: Arc<dyn Store>, session: &SessionKey, run_id: RunId) -> Self {
+    pub(crate) fn new(
+        agent: Arc<AgentTools>,
+        store: Arc<dyn Store>,
+        session: &SessionKey,
+        run_id: RunId,
+        tapes: Tapes,
+    ) -> Self {
         let session = hex::encode(&Sha256::digest(session.as_str())[..16]);
-        Self { agent, store, session, run_id }
+        Self { agent, store, session, run_id, tapes }
     }
 
-    fn host(&self, plugin: &ReadyPlugin, progress: Option<tokio::sync::mpsc::Sender<Progress>>) -> Host {
+    fn host(&self, plugin: &ReadyPlugin, progress: Option<tokio::sync::mpsc::Sender<Progress>>, tape: Tape) -> Host {
         let kv = plugin.permit.kv_quota().map(|quota| {
             let scope = KvScope { plugin: plugin.plugin.manifest().name.clone(), agent: self.agent.agent.clone() };
             Arc::new(PluginKv { store: self.store.clone(), scope, quota }) as Arc<dyn KeyValue>
@@ -112,7 +121,7 @@ impl RunTools {
                 progress.try_send(Progress { fraction, message }).ok();
             }) as OnProgress
         });
-        Host { kv, progress }
+        Host { kv, progress, tape }
     }
 
     /// The same for every attempt of a call.
@@ -139,9 +148,11 @@ impl Tools for RunTools {
                 let output = ToolOutput::failed(FailureKind::UnknownTool, format!("there is no tool {:?}", call.name));
                 return ToolReturn { output, metering: Metering::default() };
             };
-            let name = call.name.clone();
-            let (request, host) = (self.request(tool, step, call), self.host(plugin, Some(progress)));
-            let Called { output, metering, detail } = plugin.plugin.call(&plugin.permit, request, host).await;
+            let (name, id) = (call.name.clone(), call.id.clone());
+            let (tape, permit) = self.tapes.of(plugin, step, &id).await;
+            let (request, host) = (self.request(tool, step, call), self.host(plugin, Some(progress), tape.clone()));
+            let Called { output, metering, detail } = plugin.plugin.call(&permit, request, host).await;
+            self.tapes.keep(&tape, &self.run_id, step, id).await;
             if let Some(error) = detail {
                 tracing::warn!(run = %self.run_id, tool = name, error = %Chain(&error), "tool call failed");
             }
@@ -154,7 +165,7 @@ impl Tools for RunTools {
         async move {
             let Some((plugin, tool)) = self.agent.targets.get(&call.name) else { return Reconciled::Unknown };
             let name = call.name.clone();
-            let (request, host) = (self.request(tool, step, call), self.host(plugin, None));
+            let (request, host) = (self.request(tool, step, call), self.host(plugin, None, self.tapes.silent()));
             let Asked { outcome, detail, .. } = plugin.plugin.reconcile(&plugin.permit, request, host).await;
             if let Some(error) = detail {
                 tracing::warn!(run = %self.run_id, tool = name, error = %Chain(&error), "asking what became of a call failed");

@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use futures::future::BoxFuture;
 
+use crate::Tape;
+
 /// Takes the progress of a call: a fraction from 0 to 1, if the guest knows one, and its words. Must not block.
 pub type OnProgress = Arc<dyn Fn(Option<f32>, String) + Send + Sync>;
 
@@ -14,11 +16,14 @@ pub struct Host {
     pub kv: Option<Arc<dyn KeyValue>>,
     /// Takes progress; at most 256 reports of a call reach it.
     pub progress: Option<OnProgress>,
+    /// Whether what the host tells the guest is kept, or was.
+    pub tape: Tape,
 }
 
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Host").field("kv", &self.kv.is_some()).field("progress", &self.progress.is_some()).finish()
+        let (kv, progress) = (self.kv.is_some(), self.progress.is_some());
+        f.debug_struct("Host").field("kv", &kv).field("progress", &progress).finish_non_exhaustive()
     }
 }
 

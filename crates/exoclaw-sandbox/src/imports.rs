@@ -18,6 +18,7 @@ use crate::{
     bindings::exoclaw::plugin::{budget, kv, log, progress, types},
     limits,
     output::cut,
+    recording::{Blob, KvAnswer, Tape, shadow},
     state::State,
 };
 
@@ -68,6 +69,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     // No guest follows a link out of its directory, but another program might follow one that a guest made.
     l.allow_shadowing(true);
     l.instance(FILESYSTEM_TYPES)?.func_wrap("[method]descriptor.symlink-at", no_links)?;
+    shadow(l)?;
     l.allow_shadowing(false);
     Ok(linker)
 }
@@ -138,6 +140,21 @@ impl State {
         self.host.kv.as_deref().ok_or(kv::Error::Unavailable)
     }
 
+    /// What its store told another guest, where that is played.
+    fn played(&self, key: &str, is_kind: impl Fn(&KvAnswer) -> bool) -> Option<KvAnswer> {
+        match &self.tape {
+            Tape::Play(player) => player.kv(key, is_kind),
+            Tape::Off | Tape::Record(_) => None,
+        }
+    }
+
+    /// Keeps what its store tells, where that is recorded.
+    fn told(&self, key: &str, answer: impl FnOnce() -> KvAnswer) {
+        if let Tape::Record(recorder) = &self.tape {
+            recorder.kv(key, answer());
+        }
+    }
+
     /// What the guest learns of a failure; the operator learns all of it.
     fn refused(&self, error: KeyValueError) -> kv::Error {
         match error {
@@ -155,10 +172,15 @@ impl State {
 impl kv::Host for State {
     async fn get(&mut self, key: String) -> Result<Result<Option<Vec<u8>>, kv::Error>> {
         self.count()?;
-        let got = match self.store(&key) {
-            Ok(store) => store.get(key).await.map_err(|error| self.refused(error)),
-            Err(error) => Err(error),
+        let is_value = |answer: &KvAnswer| matches!(answer, KvAnswer::Value(_));
+        let got = match (self.played(&key, is_value), self.store(&key)) {
+            (Some(KvAnswer::Value(value)), Ok(_)) => Ok(value.map(|Blob(value)| value)),
+            (_, Ok(store)) => store.get(key.clone()).await.map_err(|error| self.refused(error)),
+            (_, Err(error)) => Err(error),
         };
+        if let Ok(value) = &got {
+            self.told(&key, || KvAnswer::Value(value.clone().map(Blob)));
+        }
         if let Ok(Some(value)) = &got {
             self.meter.bytes_in += value.len() as u64;
         }
@@ -185,10 +207,16 @@ impl kv::Host for State {
 
     async fn keys(&mut self, prefix: String, limit: u32) -> Result<Result<Vec<String>, kv::Error>> {
         self.count()?;
-        let keys = match self.store(&prefix) {
-            Ok(store) => store.keys(prefix, limit.min(limits::KV_KEYS)).await.map_err(|error| self.refused(error)),
-            Err(error) => Err(error),
+        let is_list = |answer: &KvAnswer| matches!(answer, KvAnswer::Keys(_));
+        let limit = limit.min(limits::KV_KEYS);
+        let keys = match (self.played(&prefix, is_list), self.store(&prefix)) {
+            (Some(KvAnswer::Keys(keys)), Ok(_)) => Ok(keys),
+            (_, Ok(store)) => store.keys(prefix.clone(), limit).await.map_err(|error| self.refused(error)),
+            (_, Err(error)) => Err(error),
         };
+        if let Ok(keys) = &keys {
+            self.told(&prefix, || KvAnswer::Keys(keys.clone()));
+        }
         if let Ok(keys) = &keys {
             self.meter.bytes_in += keys.iter().map(|key| key.len() as u64).sum::<u64>();
         }

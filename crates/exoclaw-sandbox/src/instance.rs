@@ -40,7 +40,13 @@ pub(crate) async fn run<E: Entry>(
     let time = permit.limits.time;
     let lines = Arc::new(Lines::new(permit.plugin.clone(), request.call_id.to_string()));
     let key = E::carries_key(plugin, &request.tool).then(|| request.idempotency_key.clone());
-    let egress = Egress::new(Arc::clone(&plugin.sandbox.http), Arc::clone(&permit.http), Arc::clone(&lines), key);
+    let egress = Egress::new(
+        Arc::clone(&plugin.sandbox.http),
+        Arc::clone(&permit.http),
+        Arc::clone(&lines),
+        key,
+        host.tape.clone(),
+    );
     let mut store = store(plugin, permit, host, Arc::clone(&lines), egress)?;
     let request = types::Request {
         tool: request.tool.to_string(),
@@ -96,6 +102,7 @@ fn store(
         lines,
         http,
         egress,
+        tape: host.tape.clone(),
         host,
         may_store: permit.kv.is_some(),
         reports: limits::PROGRESS_REPORTS,

@@ -185,3 +185,6 @@ pub(crate) const HTTP_REQUESTS: usize = 16;
 
 /// Requests of all calls that are open at the same time: each holds a socket and its buffers. One more is refused.
 pub(crate) const HTTP_REQUESTS_IN_ALL: usize = 256;
+
+/// Bytes that are kept of what the host tells one call, where it is recorded.
+pub const RECORDING_BYTES: usize = 4 * 1024 * 1024;

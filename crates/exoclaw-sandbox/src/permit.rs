@@ -11,7 +11,7 @@ use exoclaw_protocol::{PluginName, Secret};
 use tokio::sync::Semaphore;
 
 use crate::{
-    FsGrant, Grants, LimitError, Limits,
+    FsGrant, Grants, LimitError, Limits, Player,
     http::{HttpPermit, PlacedSecret, SECRET_BYTES},
 };
 
@@ -183,6 +183,18 @@ impl Permit {
         let HttpPermit { patterns, private, .. } = &*self.http;
         self.http = Arc::new(HttpPermit { patterns: patterns.clone(), private: private.clone(), secrets: placed });
         Ok(self)
+    }
+
+    /// The same with directories below `root` that hold what a recorded call saw of them; none where nothing was recorded, or
+    /// no directory is granted. Blocks.
+    ///
+    /// # Errors
+    /// When they can't be written.
+    pub fn laid_out(&self, player: &Player, root: &Path) -> io::Result<Option<Self>> {
+        if self.dirs.is_empty() {
+            return Ok(None);
+        }
+        Ok(player.lay_out(&self.dirs, root)?.map(|dirs| Self { dirs: dirs.into(), ..self.clone() }))
     }
 
     /// What the plugin asks for, a line each for people.

@@ -11,7 +11,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::{
-    Host,
+    Host, Tape,
     http::Egress,
     limits::{self, Limits},
     output::Lines,
@@ -27,6 +27,7 @@ pub(crate) struct State {
     pub(crate) http: WasiHttpCtx,
     pub(crate) egress: Egress,
     pub(crate) host: Host,
+    pub(crate) tape: Tape,
     /// The permit has a quota.
     pub(crate) may_store: bool,
     /// Progress reports that are left.

@@ -17,9 +17,10 @@ pub(crate) enum RunCommand {
     },
     /// Run the tools of a run again and compare what they give back
     ///
-    /// The model says what it said then: nobody is asked. The tools really run, under the grants of the config as far as they
-    /// change nothing: no request leaves, no secret is lent, directories are copies, and stores of their own are empty. Ends
-    /// with 1 where anything is different.
+    /// The model says what it said then: nobody is asked. The tools really run, but can change nothing: no request leaves, no
+    /// secret is lent, directories are copies, and stores of their own are empty. Calls of plugins with `record = true` are
+    /// told what they were told then: clock, random bytes, values of their store, responses and files. Ends with 1 where
+    /// anything is different.
     Replay {
         /// Its id, as clients are told it
         #[arg(value_name = "RUN")]

@@ -48,7 +48,7 @@ fn find(plugin: &str, context: &mut Context<'_>) -> Result<(Wanted, bool), CliEr
         let manifest = manifest(&read(&path)?, &path)?;
         let component = Component::File(path);
         let (grants, limits) = (Grants::default(), Limits::default());
-        return Ok((Wanted { name: manifest.name, component, pin: None, grants, limits }, false));
+        return Ok((Wanted { name: manifest.name, component, pin: None, grants, limits, record: false }, false));
     }
     let loaded = config(context)?;
     let found = loaded.config.plugins.iter().find(|config| config.name.as_str() == plugin);

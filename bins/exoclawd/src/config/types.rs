@@ -162,6 +162,9 @@ pub struct PluginConfig {
     /// How much it may use.
     #[serde(default)]
     pub limits: Limits,
+    /// Record what its calls are told, so that `exoclawd run replay` can tell it again.
+    #[serde(default)]
+    pub record: bool,
     /// Grants as they were written before `grants`: `http:HOST` and `env:NAME`.
     #[serde(default)]
     pub capabilities: Vec<String>,

@@ -14,7 +14,7 @@ use crate::{
     runtime::Inner,
     session::Told,
     sessions::Lease,
-    tools::RunTools,
+    tools::{RunTools, Tapes},
 };
 
 /// Which run: the number of its message's record, and whether an earlier process accepted it.
@@ -47,7 +47,13 @@ pub(super) async fn turn(
     let mut turn = Turn::new(agent.config.provider.clone(), agent.config.model.clone());
     turn.system = agent.config.system_prompt.clone();
     turn.max_tokens = agent.config.max_tokens;
-    turn.tools = Arc::new(RunTools::new(agent.tools.clone(), inner.store.clone(), &session, run_id));
+    turn.tools = Arc::new(RunTools::new(
+        agent.tools.clone(),
+        inner.store.clone(),
+        &session,
+        run_id,
+        Tapes::Record(inner.recordings.clone()),
+    ));
     turn.recorder = Arc::new(journal);
     turn.limits = inner.turn_limits.clone();
     turn.recorded = begun.steps;

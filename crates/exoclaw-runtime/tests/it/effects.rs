@@ -25,7 +25,7 @@ fn guest(effect: &str) -> Vec<PluginSlot> {
     );
     let plugin = plugin(&manifest, "", ECHO);
     let permit = permit(&plugin, "{}");
-    vec![PluginSlot { name: "guest".parse().unwrap(), state: Ok(ReadyPlugin { plugin, permit }) }]
+    vec![PluginSlot { name: "guest".parse().unwrap(), state: Ok(ReadyPlugin::new(plugin, permit)) }]
 }
 
 /// A world whose process died when its tool had run and its result was not yet written.

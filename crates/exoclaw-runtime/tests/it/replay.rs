@@ -2,7 +2,7 @@
 
 use exoclaw_agent::test_util::Answer;
 use exoclaw_protocol::{FailureKind, SessionKey};
-use exoclaw_runtime::{PluginSlot, Plugins, ReadyPlugin, ReplayError, ReplayedCall, replay};
+use exoclaw_runtime::{PluginSlot, Plugins, ReadyPlugin, RecordedCalls, ReplayError, ReplayedCall, replay};
 use exoclaw_store::{Entry, Page};
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::{
 fn guest(call: &str) -> Vec<PluginSlot> {
     let plugin = plugin(ONE_TOOL, "", call);
     let permit = permit(&plugin, "{}");
-    vec![PluginSlot { name: "guest".parse().unwrap(), state: Ok(ReadyPlugin { plugin, permit }) }]
+    vec![PluginSlot { name: "guest".parse().unwrap(), state: Ok(ReadyPlugin::new(plugin, permit)) }]
 }
 
 fn session() -> SessionKey {
@@ -36,7 +36,13 @@ async fn entries() -> Vec<Entry> {
 }
 
 async fn replayed(entries: Vec<Entry>, call: &str) -> Vec<ReplayedCall> {
-    replay(&session(), entries, &["guest".to_owned()], &Plugins::new(guest(call))).await.unwrap()
+    replayed_as(entries, guest(call), RecordedCalls::new()).await
+}
+
+async fn replayed_as(entries: Vec<Entry>, slots: Vec<PluginSlot>, recorded: RecordedCalls) -> Vec<ReplayedCall> {
+    let scratch = tempfile::tempdir().unwrap();
+    let (tools, plugins) = (["guest".to_owned()], Plugins::new(slots));
+    replay(&session(), entries, &tools, &plugins, recorded, scratch.path().to_owned()).await.unwrap()
 }
 
 #[tokio::test]
@@ -63,6 +69,8 @@ async fn a_run_that_was_cut_off_is_replayed_as_far_as_it_came() {
     let calls = replayed(entries[..first].to_vec(), ECHO).await;
     assert_eq!(calls.len(), 2);
     assert!(calls.iter().all(|call| call.then.is_none() && call.now.is_some() && !call.is_same()));
-    let refused = replay(&session(), entries[1..].to_vec(), &[], &Plugins::default()).await;
+    let refused =
+        replay(&session(), entries[1..].to_vec(), &[], &Plugins::default(), RecordedCalls::new(), std::env::temp_dir())
+            .await;
     assert!(matches!(refused, Err(ReplayError::NoMessage(_))), "{refused:?}");
 }

@@ -80,7 +80,7 @@ impl World {
             AgentConfig { tools, ..AgentConfig::new("main".parse().unwrap(), "rule", Arc::new(Model), "model-1") };
         let slot = |plugin: &Plugin| PluginSlot {
             name: "guest".parse().unwrap(),
-            state: Ok(ReadyPlugin { plugin: plugin.clone(), permit: permit(plugin, r#"{ "kv": 1048576 }"#) }),
+            state: Ok(ReadyPlugin::new(plugin.clone(), permit(plugin, r#"{ "kv": 1048576 }"#))),
         };
         let plugins = Plugins::new(self.guest.iter().map(slot).collect());
         let parts = Parts { router: router(), store, plugins, clock: self.clock.clone() };

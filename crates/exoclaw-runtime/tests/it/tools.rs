@@ -29,7 +29,7 @@ fn two_tools() -> Vec<PluginSlot> {
 
 fn slot(plugin: Plugin, grants: &str) -> PluginSlot {
     let permit = permit(&plugin, grants);
-    PluginSlot { name: "guest".parse().unwrap(), state: Ok(ReadyPlugin { plugin, permit }) }
+    PluginSlot { name: "guest".parse().unwrap(), state: Ok(ReadyPlugin::new(plugin, permit)) }
 }
 
 /// An agent with one tool, `guest.run`.

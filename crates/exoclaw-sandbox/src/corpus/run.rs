@@ -124,7 +124,7 @@ impl Range {
         let permit = permit.with_env(|_| Some("hostile".to_owned()));
         let permit = permit.with_secrets(|_| Ok(Some(Secret::new(CANARY)))).map_err(|error| error.to_string())?;
         let quota = permit.kv_quota().and_then(|quota| quota.try_into().ok()).unwrap_or(0);
-        let host = Host { kv: Some(Arc::new(Store { agent: terms.agent, quota })), progress: None };
+        let host = Host { kv: Some(Arc::new(Store { agent: terms.agent, quota })), ..Host::default() };
         let text = text.replace("PORT", &ground.server.port().to_string());
         Ok(plugin.call(&permit, request(&text)?, host).await)
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use exoclaw_plugin_format::{HttpTarget, TargetError};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
@@ -16,6 +17,7 @@ use crate::{
     },
     limits,
     output::{Lines, cut},
+    recording::{self, Tape},
 };
 
 /// The key that makes a repeated request the same one (draft-ietf-httpapi-idempotency-key-header).
@@ -45,6 +47,7 @@ pub(crate) struct Egress {
     lines: Arc<Lines>,
     /// The call's key, if its requests carry it.
     key: Option<String>,
+    tape: Tape,
     /// Requests so far that change something.
     changes: u32,
     /// There when the first request is made.
@@ -66,8 +69,14 @@ struct Denied {
 }
 
 impl Egress {
-    pub(crate) fn new(client: Arc<Client>, permit: Arc<HttpPermit>, lines: Arc<Lines>, key: Option<String>) -> Self {
-        Self { client, permit, lines, key, changes: 0, open: None }
+    pub(crate) fn new(
+        client: Arc<Client>,
+        permit: Arc<HttpPermit>,
+        lines: Arc<Lines>,
+        key: Option<String>,
+        tape: Tape,
+    ) -> Self {
+        Self { client, permit, lines, key, tape, changes: 0, open: None }
     }
 
     /// What the requests carried so far, if there were any.
@@ -158,6 +167,10 @@ impl WasiHttpHooks for Egress {
             }
         };
         let request = target.to_string();
+        if let Tape::Play(player) = &self.tape {
+            let answer = recording::play(player, &request);
+            return Box::new(async { Ok((answer?, read_out(body))) });
+        }
         let exchange = match self.exchange(target, options) {
             Ok(exchange) => exchange,
             Err(error) => {
@@ -165,7 +178,7 @@ impl WasiHttpHooks for Egress {
                 return Box::new(async { Err(error) });
             }
         };
-        let client = Arc::clone(&self.client);
+        let (client, tape) = (Arc::clone(&self.client), self.tape.clone());
         Box::new(async move {
             let sent = exchange.run(&client.connector, headers, body).await;
             match &sent {
@@ -173,13 +186,26 @@ impl WasiHttpHooks for Egress {
                 Err(Error::HttpRequestDenied) => audit(&lines, &request, "a secret would go in the clear"),
                 _ => {}
             }
-            sent
+            let Tape::Record(recorder) = &tape else { return sent };
+            let (answer, connection) = sent.map_or_else(|error| (Err(error), None), |(ok, open)| (Ok(ok), Some(open)));
+            let response = recording::tee(recorder, request, answer)?;
+            Ok((response, connection.unwrap_or_else(|| Box::new(async { Ok(()) }))))
         })
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
         limits::HTTP_CHUNK_BYTES
     }
+}
+
+/// Reads a body that goes nowhere, so that whoever writes it can go on.
+fn read_out(mut body: WasiBody) -> Connection {
+    Box::new(async move {
+        while let Some(frame) = body.frame().await {
+            drop(frame?);
+        }
+        Ok(())
+    })
 }
 
 impl Denied {

@@ -121,7 +121,7 @@ impl KeyValue for Stuck {
 async fn with_store(guest: Guest<'_>, grants: &Grants, store: Arc<Memory>) -> Called {
     let plugin = guest.load();
     let permit = Permit::new(plugin.manifest(), grants, &Limits::default()).unwrap();
-    plugin.call(&permit, request(json!({})), Host { kv: Some(store), progress: None }).await
+    plugin.call(&permit, request(json!({})), Host { kv: Some(store), ..Host::default() }).await
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn progress_is_heard_and_capped() {
         let heard = Arc::clone(&heard);
         move |fraction, words: String| heard.lock().unwrap().push((fraction, words))
     };
-    let host = Host { kv: None, progress: Some(Arc::new(progress)) };
+    let host = Host { progress: Some(Arc::new(progress)), ..Host::default() };
     let called = plugin.call(&permit(&plugin), request(json!({})), host).await;
     assert_eq!((text(&called), called.metering.host_calls), ("", 1000));
     assert_eq!(*heard.lock().unwrap(), vec![(Some(1.0), "half".to_owned()); 256]);

@@ -26,7 +26,7 @@ pub(super) fn run(args: &PluginAddArgs, context: &mut Context<'_>) -> Result<Exi
     // The whole of it is tried before anything is asked or written.
     let component = Component::File(args.file.clone());
     let (grants, limits) = (Grants::default(), Limits::default());
-    let wanted = Wanted { name: manifest.name.clone(), component, pin: Some(sha256), grants, limits };
+    let wanted = Wanted { name: manifest.name.clone(), component, pin: Some(sha256), grants, limits, record: false };
     super::load(&wanted, context)?;
 
     if !context.terminal.json {

@@ -33,7 +33,8 @@ pub(super) fn run(args: &PluginCallArgs, context: &mut Context<'_>) -> Result<Ex
         agent: "main".parse().map_err(of)?,
         session: "command-line".to_owned(),
     };
-    let host = Host { kv: None, progress: context.terminal.talk_is_screen.then(|| Arc::new(say_progress) as _) };
+    let host =
+        Host { progress: context.terminal.talk_is_screen.then(|| Arc::new(say_progress) as _), ..Host::default() };
     let called = super::super::wait_for(async { Ok(ready.plugin.call(&ready.permit, request, host).await) })?;
     let exit = if called.output.is_error { Exit::Failed } else { Exit::Ok };
     if context.terminal.json {

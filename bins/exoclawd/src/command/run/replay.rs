@@ -56,17 +56,23 @@ pub(super) fn run(run: &RunId, others: &[(PluginName, PathBuf)], context: &mut C
         harmless(&mut wanted, &scratch, context)?;
         slots.push(PluginSlot { name: wanted.name.clone(), state: Ok(plugin::load(&wanted, context)?) });
     }
+    let recorded = plugins::recordings(&context.home).of(run).map_err(|error| {
+        CliError::new(Exit::Data, format!("read what was recorded of the run {run}")).because(error)
+    })?;
+    for (_, call) in recorded.iter().filter(|(_, recording)| recording.is_cut()).map(|(call, _)| call) {
+        context.terminal.notice(format!("the call {call} was told more than is kept: what came last is not there"))?;
+    }
+    let (plugins, folder) = (Plugins::new(slots), scratch.folder().to_owned());
     let calls = wait_for(async {
-        replay(&session, entries, &agent.tools, &Plugins::new(slots)).await.map_err(|error| refusal(&error))
+        let replayed = replay(&session, entries, &agent.tools, &plugins, recorded, folder).await;
+        replayed.map_err(|error| refusal(&error))
     })?;
     show(run, &calls, context)
 }
 
-/// Takes away whatever reaches out of the replay.
+/// Takes away whatever a replay could change. HTTP stays granted: requests are answered from the recording, or not at all.
 fn harmless(wanted: &mut Wanted, scratch: &Scratch, context: &mut Context<'_>) -> Result<(), CliError> {
     let grants = &mut wanted.grants;
-    grants.http.clear();
-    grants.http_private.clear();
     grants.secrets.clear();
     for grant in grants.fs.iter_mut().filter(|grant| grant.access == Access::ReadWrite) {
         match scratch.copy(&grant.host)? {
@@ -96,7 +102,8 @@ fn show(run: &RunId, calls: &[ReplayedCall], context: &mut Context<'_>) -> Resul
                 returned.as_ref().map(|returned| json!({ "output": returned.output, "metering": returned.metering }))
             };
             json!({
-                "step": call.step, "call": call.call, "same": call.is_same(),
+                "step": call.step, "call": call.call, "same": call.is_same(), "recorded": call.missed.is_some(),
+                "missed": call.missed.iter().flatten().collect::<Vec<_>>(),
                 "then": returned(&call.then), "now": returned(&call.now),
             })
         };
@@ -110,6 +117,10 @@ fn show(run: &RunId, calls: &[ReplayedCall], context: &mut Context<'_>) -> Resul
         let arguments = shortened(&call.call.input.to_string(), SHOWN);
         let name = colour.paint(Style::Bold, printable(&call.call.name));
         terminal.line(format_args!("{} step {}  {name} {arguments}", colour.paint(style, sign), call.step))?;
+        for missed in call.missed.iter().flatten() {
+            let text = format!("asked for what was not recorded: {}", printable(missed));
+            terminal.line(format_args!("    {}", colour.paint(Style::Note, text)))?;
+        }
         if !call.is_same() {
             let told = |returned: &Option<exoclaw_agent::ToolReturn>| match returned {
                 None => "(it was not run)\n".to_owned(),
@@ -128,6 +139,14 @@ fn show(run: &RunId, calls: &[ReplayedCall], context: &mut Context<'_>) -> Resul
         }
     }
     let total = calls.len();
+    let recorded = calls.iter().filter(|call| call.missed.is_some()).count();
+    if recorded < total {
+        terminal.say(format_args!(
+            "{} of {total} calls were not recorded: they saw the clock, their directories and an empty store as they are now, \
+             and no network",
+            total - recorded
+        ))?;
+    }
     terminal.say(match different {
         0 => format!("all {total} calls gave back what they did then"),
         _ => format!("{different} of {total} calls gave back something else"),

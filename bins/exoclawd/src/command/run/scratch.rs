@@ -38,6 +38,11 @@ impl Scratch {
         Ok(Self { path, copies: Cell::new(0) })
     }
 
+    /// Where it is.
+    pub(super) fn folder(&self) -> &Path {
+        &self.path
+    }
+
     /// A copy of the files and directories in it, links left out; none where it is too large.
     pub(super) fn copy(&self, from: &Path) -> Result<Option<PathBuf>, CliError> {
         self.copies.set(self.copies.get() + 1);
