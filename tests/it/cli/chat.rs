@@ -110,6 +110,42 @@ async fn ctrl_c_stops_the_run() {
     assert_eq!(status["activeRuns"], 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_goes_on_after_the_daemon_was_killed() {
+    let (model, gate) = (ModelServer::start().await, Gate::new());
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let setup = Setup::with_model("openai", &model.openai_url()).tools(&["echo"]);
+    let setup = setup.plugin("echo", &plugins::example("echo"), "").arg("--port").arg(port.to_string());
+    let mut daemon = setup.start();
+    for json in [false, true] {
+        model.answer(Answer::text(["Let me see."]).and_call("a", "echo", &json!({ "text": "hello" })));
+        model.answer(Answer::text(["half an "]).gate(&gate).and_text(["answer"]));
+        let args = if json { &["--json", "chat", "hi"][..] } else { &["chat", "hi"] };
+        let mut chat = started(&mut daemon.command(args));
+        gate.reached().await;
+        let mut out = chat.stdout.take().unwrap();
+        let mut shown = String::new();
+        while !shown.contains("half an ") {
+            let mut byte = [0];
+            out.read_exact(&mut byte).await.unwrap();
+            shown.push(char::from(byte[0]));
+        }
+        model.answer(Answer::text(["a whole ", "one"]));
+        tokio::task::block_in_place(|| {
+            daemon.kill9();
+            daemon.restart();
+        });
+        let (_, ended) = tokio::join!(out.read_to_string(&mut shown), chat.wait_with_output());
+        let talk = Ended::of(&ended.unwrap()).ok().talk;
+        assert!(talk.contains("the connection broke"), "{talk}");
+        if json {
+            assert!(shown.contains("\"recovered\":false"), "{shown}");
+        } else {
+            assert_eq!(shown, "Let me see.\nhalf an \na whole one\n", "{talk}");
+        }
+    }
+}
+
 /// Also one that comes while the chat is busy with what it prints.
 #[tokio::test]
 async fn ctrl_c_is_heard_amid_a_flood_of_text() {

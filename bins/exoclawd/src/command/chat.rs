@@ -1,5 +1,6 @@
 //! `chat`: one message, or a conversation.
 
+mod missed;
 mod view;
 
 use std::{
@@ -16,7 +17,7 @@ use self::view::View;
 use super::Context;
 use crate::{
     cli::ChatArgs,
-    daemon_link::DaemonLink,
+    daemon_link::{DaemonLink, exit_of},
     error::{CliError, Exit},
     signals::Interrupts,
     terminal::Style,
@@ -112,27 +113,19 @@ impl Chat<'_> {
                 if let Some(exit) = view.event(event)? {
                     return Ok(exit);
                 }
-            } else {
-                self.other(&push, &sent.run_id, &mut view)?;
+                continue;
             }
-        }
-    }
-
-    /// What is no event of this run.
-    fn other(&self, push: &Push, run: &exoclaw_protocol::RunId, view: &mut View<'_>) -> Result<(), CliError> {
-        match push {
-            Push::State(State::Waiting { .. }) => view.note("the connection broke; trying again"),
-            Push::Snapshot(snapshot) => {
-                let under_way = snapshot.snapshot.as_ref().and_then(|snapshot| snapshot.run.as_ref());
-                if under_way.is_some_and(|under_way| under_way.run_id == *run) {
-                    return view.note("some of the answer was missed");
+            match &push {
+                Push::State(State::Waiting { .. }) => view.note("the connection broke; trying again")?,
+                Push::Snapshot(snapshot) if snapshot.session == sent.session => {
+                    if let Some(exit) = view.snapshot(&sent.run_id, snapshot)? {
+                        return Ok(exit);
+                    }
                 }
-                Err(CliError::new(Exit::Failed, "the run ended while the connection was away")
-                    .hint("the session keeps the answer"))
+                Push::Lost { error, .. } => return Err(CliError::new(exit_of(error.code), &error.message)),
+                Push::Lagged => view.note("some of the answer was missed")?,
+                _ => {}
             }
-            Push::Lost { error, .. } => Err(CliError::new(crate::daemon_link::exit_of(error.code), &error.message)),
-            Push::Lagged => view.note("some of the answer was missed"),
-            _ => Ok(()),
         }
     }
 }

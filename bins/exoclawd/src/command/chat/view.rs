@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use exoclaw_protocol::{Event, Metering, SessionEvent, ToolContent, ToolOutput, Usage};
+use exoclaw_protocol::{Event, RunId, SessionEvent, SessionSubscribeResult, ToolContent, Usage};
+use serde_json::Value;
 
+use super::missed::{CaughtUp, Is, Missed, Shown};
 use crate::{
     daemon_link::exit_of,
     error::{CliError, Exit},
@@ -19,37 +21,33 @@ pub(super) struct View<'a> {
     started: Instant,
     /// The answer's last line is not ended.
     mid_line: bool,
+    shown: Shown,
 }
 
 impl<'a> View<'a> {
     pub(super) fn new(terminal: &'a mut Terminal, started: Instant) -> Self {
-        Self { terminal, started, mid_line: false }
+        Self { terminal, started, mid_line: false, shown: Shown::default() }
     }
 
     /// Shows an event; the last one says how the command ends.
     pub(super) fn event(&mut self, event: &SessionEvent) -> Result<Option<Exit>, CliError> {
+        self.shown.event(&event.event);
         if self.terminal.json {
             self.terminal.value(event)?;
             return Ok(ending(&event.event));
         }
         match &event.event {
-            Event::Delta { text } => {
-                self.terminal.text(text)?;
-                self.mid_line = !text.ends_with('\n') && (self.mid_line || !text.is_empty());
-            }
-            Event::ToolStarted { tool, input, .. } => {
-                let input = shortened(&input.to_string(), TOOL_TEXT);
-                // The model's words before and after a call are two messages.
-                self.end_line()?;
-                let name = self.terminal.talk_colour.paint(Style::Note, tool).to_string();
-                self.aside(&format!("→ {name} {input}"))?;
-            }
+            Event::Delta { text } => self.text(text)?,
+            Event::ToolStarted { tool, input, .. } => self.tool_started(tool, input)?,
             Event::ToolProgress { fraction, message, .. } => {
                 let part = fraction.map_or_else(String::new, |part| format!("{:.0} % ", part * 100.0));
                 self.aside(&format!("  {part}{}", shortened(message, TOOL_TEXT)))?;
             }
-            Event::ToolFinished { tool, output, metering, .. } => self.tool_finished(tool, output, metering)?,
-            Event::Final { usage, .. } => self.end(usage)?,
+            Event::ToolFinished { tool, output, metering, .. } => {
+                let time = Duration::from_micros(metering.wall_us);
+                self.tool_finished(tool, Some(time), &output.content, output.is_error)?;
+            }
+            Event::Final { usage, .. } => self.end(Some(usage))?,
             Event::Aborted { .. } => {
                 self.end_line()?;
                 self.terminal.say("stopped")?;
@@ -63,6 +61,43 @@ impl<'a> View<'a> {
             _ => {}
         }
         Ok(ending(&event.event))
+    }
+
+    /// Shows what a snapshot has of the run that was not shown; if it has ended meanwhile, says how the command ends.
+    pub(super) fn snapshot(&mut self, run: &RunId, result: &SessionSubscribeResult) -> Result<Option<Exit>, CliError> {
+        let Some(snapshot) = &result.snapshot else { return Ok(None) };
+        let CaughtUp { missed, run: is } = self.shown.catch_up(run, snapshot);
+        if self.terminal.json {
+            self.terminal.value(result)?;
+        } else {
+            for piece in missed {
+                match piece {
+                    Missed::Text { text, goes_on } => {
+                        if !goes_on {
+                            self.end_line()?;
+                        }
+                        self.text(&text)?;
+                    }
+                    Missed::Call { tool, input } => self.tool_started(&tool, &input)?,
+                    Missed::Result { tool, content, is_error } => {
+                        self.tool_finished(&tool, None, &content, is_error)?
+                    }
+                }
+            }
+        }
+        match is {
+            Is::UnderWay => Ok(None),
+            Is::Ended => {
+                self.end(None)?;
+                Ok(Some(Exit::Ok))
+            }
+            Is::Failed(code) => {
+                self.end_line()?;
+                Err(CliError::new(exit_of(code), format!("the run ended with {code} while the connection was away")))
+            }
+            Is::Gone => Err(CliError::new(Exit::Failed, "the run ended while the connection was away")
+                .hint("the session keeps the answer")),
+        }
     }
 
     /// Ctrl-C was pressed.
@@ -79,18 +114,40 @@ impl<'a> View<'a> {
         self.aside(text)
     }
 
-    fn tool_finished(&mut self, tool: &str, output: &ToolOutput, metering: &Metering) -> Result<(), CliError> {
+    fn text(&mut self, text: &str) -> Result<(), CliError> {
+        self.terminal.text(text)?;
+        self.mid_line = !text.ends_with('\n') && (self.mid_line || !text.is_empty());
+        Ok(())
+    }
+
+    fn tool_started(&mut self, tool: &str, input: &Value) -> Result<(), CliError> {
+        let input = shortened(&input.to_string(), TOOL_TEXT);
+        // The model's words before and after a call are two messages.
+        self.end_line()?;
+        let name = self.terminal.talk_colour.paint(Style::Note, tool).to_string();
+        self.aside(&format!("→ {name} {input}"))
+    }
+
+    fn tool_finished(
+        &mut self,
+        tool: &str,
+        time: Option<Duration>,
+        content: &[ToolContent],
+        is_error: bool,
+    ) -> Result<(), CliError> {
         let colour = self.terminal.talk_colour;
-        let time = duration(Duration::from_micros(metering.wall_us));
-        let mark = if output.is_error { colour.paint(Style::Bad, "✗") } else { colour.paint(Style::Good, "✓") };
+        let mark = if is_error { colour.paint(Style::Bad, "✗") } else { colour.paint(Style::Good, "✓") };
+        let time = time.map_or_else(String::new, |time| format!(" {}", duration(time)));
         let name = colour.paint(Style::Note, tool);
-        self.aside(&format!("{mark} {name} {time}: {}", describe(output)))
+        self.aside(&format!("{mark} {name}{time}: {}", describe(content)))
     }
 
     /// What it took, for people who watch.
-    fn end(&mut self, usage: &Usage) -> Result<(), CliError> {
+    fn end(&mut self, usage: Option<&Usage>) -> Result<(), CliError> {
         self.end_line()?;
-        if self.terminal.talk_is_screen {
+        if let Some(usage) = usage
+            && self.terminal.talk_is_screen
+        {
             let time = duration(self.started.elapsed());
             let text = format!("{time}, {} tokens in, {} out", usage.input_tokens, usage.output_tokens);
             let text = self.terminal.talk_colour.paint(Style::Dim, text);
@@ -125,11 +182,11 @@ fn ending(event: &Event) -> Option<Exit> {
     }
 }
 
-fn describe(output: &ToolOutput) -> String {
+fn describe(content: &[ToolContent]) -> String {
     let piece = |content: &ToolContent| match content {
         ToolContent::Text { text } => text.clone(),
         ToolContent::Json { value } => value.to_string(),
         ToolContent::Image { media_type, .. } => format!("({media_type})"),
     };
-    shortened(&output.content.iter().map(piece).collect::<Vec<_>>().join(" "), TOOL_TEXT)
+    shortened(&content.iter().map(piece).collect::<Vec<_>>().join(" "), TOOL_TEXT)
 }
