@@ -61,7 +61,8 @@ pub(crate) fn faults(shell: &mut Shell, args: &[String]) -> Result<()> {
         return Ok(());
     }
     shell.section("daemon under load", |shell| {
-        let mut durable = tester(shell, "it durable:: --nocapture")?;
+        let mut durable = tester(shell, "it")?;
+        durable.args(["durable::", "--nocapture"]);
         durable
             .env("EXOCLAW_FAULTS", DAEMON_FAULTS)
             .env("EXOCLAW_CLIENTS", CLIENTS)
