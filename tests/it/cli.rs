@@ -21,10 +21,10 @@ use exoclaw_tests::daemon::{exoclawd, output};
 
 /// How a command ended, as a person sees it.
 #[derive(Debug, PartialEq, Eq)]
-struct Ended {
+pub(crate) struct Ended {
     code: Option<i32>,
-    out: String,
-    talk: String,
+    pub(crate) out: String,
+    pub(crate) talk: String,
 }
 
 impl Ended {
@@ -35,7 +35,7 @@ impl Ended {
 
     /// Fails with all that was seen unless the command went well.
     #[track_caller]
-    fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, Some(0), "{self:#?}");
         self
     }
@@ -50,7 +50,7 @@ impl Ended {
         self
     }
 
-    fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 }
@@ -61,7 +61,7 @@ fn run(home: &Path, args: &[&str]) -> Ended {
 }
 
 /// Runs a command while the test's own servers go on.
-async fn run_beside(mut command: Command) -> Ended {
+pub(crate) async fn run_beside(mut command: Command) -> Ended {
     command.stdin(Stdio::null());
     Ended::of(&tokio::process::Command::from(command).output().await.unwrap())
 }

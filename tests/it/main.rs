@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test stops where its ground is wrong")]
 
 mod browser;
+mod canaries;
 mod chat;
 mod cli;
 mod durable;
