@@ -47,6 +47,7 @@ pub(crate) fn record(writer: usize, seq: u64) -> Record {
         message: Message::user(format!("{writer} {seq} {filler}")),
         key: Some(format!("key-{writer}-{seq}").parse().unwrap()),
         digest: "0".repeat(64),
+        by: None,
     }
 }
 

@@ -11,6 +11,7 @@ mod replay;
 mod run;
 mod store;
 mod token;
+mod usage;
 
 use std::{
     path::Path,

@@ -44,6 +44,14 @@ pub(crate) enum Command {
     Gateway(GatewayArgs),
     /// Say how the daemon is
     Status,
+    /// Say what models used and cost
+    ///
+    /// In the present day and month of UTC, in all, by agent and by credential, and how much of each budget is used.
+    Usage {
+        /// A conversation to be told of as well: a name, or a whole key such as agent:main:main
+        #[arg(long, value_name = "SESSION")]
+        session: Option<SessionRef>,
+    },
     /// Talk to an agent
     ///
     /// The answer streams to stdout, tool calls are shown on stderr. Ctrl-C stops the run. Without a text, lines are read from

@@ -14,6 +14,7 @@ mod status;
 mod store;
 mod tls;
 mod token;
+mod usage;
 
 use std::path::Path;
 
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: Cli, program: Option<String>, env: &Env, terminal: &mut T
     match cli.command {
         Command::Gateway(args) => gateway::run(args, &mut context),
         Command::Status => wait_for(status::run(&mut context)),
+        Command::Usage { session } => wait_for(usage::run(session, &mut context)),
         Command::Chat(args) => wait_for(chat::run(args, &mut context)),
         Command::Open(args) => wait_for(open::run(&args, &mut context)),
         Command::Token(command) => wait_for(token::run(command, &mut context)),

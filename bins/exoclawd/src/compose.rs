@@ -3,14 +3,14 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use exoclaw_gateway::{BindError, Gateway, GatewayConfig, TlsConfig};
-use exoclaw_protocol::Secret;
-use exoclaw_runtime::{AgentConfig, Parts, Runtime, RuntimeConfig, SystemClock};
-use exoclaw_store::{OpenError, SqliteConfig, SqliteStore, Store, TokenError, Tokens};
+use exoclaw_protocol::{Secret, TokenName};
+use exoclaw_runtime::{AgentConfig, Parts, Price, Runtime, RuntimeConfig, SystemClock};
+use exoclaw_store::{OWNER, OpenError, SqliteConfig, SqliteStore, Store, TokenError, Tokens};
 
 use crate::{
     Env, Home,
     assets::Page,
-    config::{Config, Loaded, router},
+    config::{Config, Loaded, ProviderKind, router},
     demo,
     error::{CliError, Exit, chain},
     plugins, providers,
@@ -62,13 +62,15 @@ impl Start<'_> {
                 return Err(error);
             }
         };
-        let warnings = if self.token.is_none() { vec![NO_AUTH.to_owned()] } else { Vec::new() };
+        let mut warnings = if self.token.is_none() { vec![NO_AUTH.to_owned()] } else { Vec::new() };
+        warnings.extend(unknown_credentials(&config, &tokens));
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
         let runtime_config = RuntimeConfig {
             demo: self.demo,
             warnings,
+            budgets: config.budgets.budgets(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             recordings: Some(plugins::recordings(self.home)),
             ..RuntimeConfig::new(agents)
@@ -157,11 +159,28 @@ fn agents(config: &Config, env: &Env, home: &Home) -> Result<Vec<AgentConfig>, C
             system_prompt: agent.system_prompt.clone(),
             max_tokens: agent.max_tokens,
             tools: agent.tools.clone(),
-            price: config.price(&agent.model).copied(),
+            price: price(config, agent),
             ..AgentConfig::new(agent.id.clone(), &agent.provider, provider, &agent.model)
         })
     };
     Ok(config.agents.iter().filter_map(agent).collect())
+}
+
+/// The built-in model costs nothing.
+fn price(config: &Config, agent: &crate::config::AgentConfig) -> Option<Price> {
+    let kind = config.providers.get(&agent.provider).map(|provider| provider.kind);
+    let free = (kind == Some(ProviderKind::Demo)).then(Price::default);
+    config.price(&agent.model).copied().or(free)
+}
+
+/// A budget for a credential that is not there bounds nobody; there may be one later.
+fn unknown_credentials(config: &Config, tokens: &Tokens) -> Vec<String> {
+    let listed = tokens.list().tokens;
+    let is_known = |name: &TokenName| name.as_str() == OWNER || listed.iter().any(|token| token.name == *name);
+    let unknown = config.budgets.credentials.keys().filter(|name| !is_known(name));
+    unknown
+        .map(|name| format!("the budget of credential {name} counts for nobody: there is no token of that name"))
+        .collect()
 }
 
 async fn open_store(path: PathBuf) -> Result<SqliteStore, CliError> {

@@ -52,5 +52,8 @@ pub use event::{TurnEnd, TurnEvent};
 pub use http::{ConfigError, ProviderConfig};
 pub use openai::OpenAiProvider;
 pub use provider::{ModelEvent, ModelRequest, ModelStep, Provider, ProviderError, ProviderErrorKind};
-pub use tools::{Invocation, NoTools, Progress, RecordError, Recorder, ToolReturn, Tools, TurnRecord, Unrecorded};
+pub use tools::{
+    Invocation, Meter, NoTools, OverBudget, Progress, RecordError, Recorder, ToolReturn, Tools, TurnRecord, Unmetered,
+    Unrecorded,
+};
 pub use turn::{Jitter, RandomJitter, RecordedStep, Turn, TurnError, TurnLimits};

@@ -1,12 +1,12 @@
 //! What a turn needs of the world: tools to call and a place to record.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use exoclaw_protocol::{Effect, FailureKind, Metering, Reconciled, ToolCall, ToolOutput, ToolSpec};
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
-use crate::ModelStep;
+use crate::{ModelRequest, ModelStep};
 
 /// The tools of one agent.
 pub trait Tools: fmt::Debug + Send + Sync {
@@ -113,6 +113,35 @@ pub enum TurnRecord {
         /// What came back.
         returned: ToolReturn,
     },
+}
+
+/// Knows what model steps may cost.
+pub trait Meter: fmt::Debug + Send + Sync {
+    /// Asked before each step that is not recorded yet: keeps what it may take until it is recorded or the turn ends.
+    ///
+    /// # Errors
+    /// When there is no room for it: the turn ends, and the model is not asked.
+    fn admit(&self, request: &ModelRequest) -> Result<(), OverBudget>;
+}
+
+/// Lets everything through.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unmetered;
+
+impl Meter for Unmetered {
+    fn admit(&self, _request: &ModelRequest) -> Result<(), OverBudget> {
+        Ok(())
+    }
+}
+
+/// A step would go beyond a budget.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct OverBudget {
+    /// For people: the budget, how much of it is used, and what helps.
+    pub message: String,
+    /// When it starts anew.
+    pub retry_after: Option<Duration>,
 }
 
 /// A record could not be made durable: the turn ends.

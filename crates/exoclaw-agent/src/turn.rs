@@ -10,8 +10,8 @@ use futures::{
 use tokio::sync::mpsc;
 
 use crate::{
-    ModelEvent, ModelRequest, ModelStep, NoTools, Provider, ProviderError, ProviderErrorKind, Recorder, Tools, TurnEnd,
-    TurnEvent, TurnRecord, Unrecorded, history,
+    Meter, ModelEvent, ModelRequest, ModelStep, NoTools, Provider, ProviderError, ProviderErrorKind, Recorder, Tools,
+    TurnEnd, TurnEvent, TurnRecord, Unmetered, Unrecorded, history,
 };
 
 mod call;
@@ -41,6 +41,8 @@ pub struct Turn {
     pub tools: Arc<dyn Tools>,
     /// Where steps, intents and results become durable.
     pub recorder: Arc<dyn Recorder>,
+    /// Says whether the next step may be asked for.
+    pub meter: Arc<dyn Meter>,
     /// Where the turn stops by itself.
     pub limits: TurnLimits,
     /// Spreads retries.
@@ -60,6 +62,7 @@ impl Turn {
             max_tokens: None,
             tools: Arc::new(NoTools),
             recorder: Arc::new(Unrecorded),
+            meter: Arc::new(Unmetered),
             limits: TurnLimits::default(),
             jitter: Arc::new(RandomJitter::default()),
             recorded: Vec::new(),
@@ -73,7 +76,7 @@ impl Turn {
     /// ends the turn. Dropping the future stops the request to the model and all tools; what was recorded stays.
     ///
     /// # Errors
-    /// When the conversation is empty, the provider fails, a record can't be made durable, the model repeats itself, or
+    /// When the conversation is empty, the provider fails, a step would be beyond a budget, a record can't be made durable, the model repeats itself, or
     /// nobody listens any more.
     pub async fn run(self, messages: Vec<Message>, events: mpsc::Sender<TurnEvent>) -> Result<TurnEnd, TurnError> {
         let listening = events.clone();
@@ -159,6 +162,7 @@ impl Run {
 
     /// A new step, durable and told.
     async fn step(&mut self, step: u32) -> Result<RecordedStep, TurnError> {
+        self.turn.meter.admit(&self.request)?;
         let mut content = self.ask().await?;
         history::make_ids_unique(&mut content.content, &mut self.call_ids);
         let usage = content.usage;

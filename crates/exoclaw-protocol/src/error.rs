@@ -82,6 +82,8 @@ codes! {
     RunLimit = -32017, "run_limit", retryable: false;
     /// The client reads too slowly.
     SlowConsumer = -32018, "slow_consumer", retryable: true;
+    /// A budget would be overspent.
+    BudgetExceeded = -32019, "budget_exceeded", retryable: false;
 }
 
 impl fmt::Display for ErrorCode {

@@ -145,6 +145,15 @@ pub struct Usage {
     pub cache_write_tokens: u64,
 }
 
+impl Usage {
+    /// All of them together.
+    pub fn tokens(&self) -> u64 {
+        let Self { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens } = *self;
+        let cached = cache_read_tokens.saturating_add(cache_write_tokens);
+        input_tokens.saturating_add(output_tokens).saturating_add(cached)
+    }
+}
+
 impl std::ops::AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
         self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);

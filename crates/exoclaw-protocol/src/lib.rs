@@ -26,6 +26,7 @@ mod params;
 pub mod rpc;
 mod secret;
 mod session_key;
+mod spending;
 mod token;
 mod tool;
 
@@ -39,6 +40,7 @@ pub use origin::{Origin, Peer, PeerKind};
 pub use params::*;
 pub use secret::Secret;
 pub use session_key::{SessionKey, SessionRef};
+pub use spending::{BudgetInfo, Period, SessionSpent, Spent, SpentBy, SpentLately, UsageParams, UsageResult};
 pub use token::{
     LoginLinkParams, LoginLinkResult, Rotation, ShownOnce, TokenCreateParams, TokenCreateResult, TokenInfo,
     TokenListParams, TokenListResult, TokenRevokeParams, TokenRevokeResult, TokenRotateParams, TokenRotateResult,

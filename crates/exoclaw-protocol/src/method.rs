@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::{ErrorCode, RpcError, error::brief, params::*, token::*};
+use crate::{ErrorCode, RpcError, error::brief, params::*, spending::*, token::*};
 
 /// What a credential allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -104,6 +104,8 @@ methods! {
     SessionSubscribe = "session.subscribe", Read, SessionSubscribeParams -> SessionSubscribeResult;
     /// Plugins with their tools and grants.
     PluginList = "plugin.list", Read, PluginListParams -> PluginListResult;
+    /// What models used and cost, and what they may.
+    Usage = "usage", Admin, UsageParams -> UsageResult;
     /// Makes a token, and shows it once.
     TokenCreate = "token.create", Admin, TokenCreateParams -> TokenCreateResult;
     /// The tokens, without their texts.

@@ -7,7 +7,7 @@ use exoclaw_protocol::AgentId;
 use exoclaw_router::Router;
 use exoclaw_store::{Page, ReadError, Store};
 
-use crate::{clock::Clock, plugins::Plugins, price::Price, recordings::Recordings, tools::AgentTools};
+use crate::{clock::Clock, plugins::Plugins, price::Price, recordings::Recordings, spending::Budgets, tools::AgentTools};
 
 /// Settings, checked when the runtime starts and never changed after.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct RuntimeConfig {
     pub turn_limits: TurnLimits,
     /// Where calls of plugins that are to be recorded are; without, none is.
     pub recordings: Option<Recordings>,
+    /// What models may cost.
+    pub budgets: Budgets,
 }
 
 impl RuntimeConfig {
@@ -45,6 +47,7 @@ impl RuntimeConfig {
             context: Page { entries: 2_000, bytes: 1024 * 1024 },
             turn_limits: TurnLimits::default(),
             recordings: None,
+            budgets: Budgets::default(),
         }
     }
 }
@@ -124,8 +127,16 @@ pub enum StartError {
         /// What there is instead, separated by commas.
         known: String,
     },
-    /// The open runs can't be read.
-    #[error("read the runs that were under way when the daemon stopped")]
+    /// A budget of money can't be kept without a price.
+    #[error("a budget of money counts for agent {agent}, but its model {model:?} has no price")]
+    NoPrice {
+        /// The agent.
+        agent: AgentId,
+        /// The provider's name of its model.
+        model: String,
+    },
+    /// Open runs, or what was spent, can't be read.
+    #[error("read what was under way and spent when the daemon stopped")]
     Store(#[source] ReadError),
 }
 
@@ -134,6 +145,15 @@ pub enum StartError {
 pub(crate) struct Agent {
     pub(crate) config: AgentConfig,
     pub(crate) tools: Arc<AgentTools>,
+}
+
+/// What is spent against a budget of money must be known.
+pub(crate) fn check_prices(configs: &[AgentConfig], budgets: &Budgets) -> Result<(), StartError> {
+    let lacks = |agent: &&AgentConfig| agent.price.is_none() && budgets.bound_money_of(&agent.id);
+    match configs.iter().find(lacks) {
+        Some(AgentConfig { id, model, .. }) => Err(StartError::NoPrice { agent: id.clone(), model: model.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// Makes the agents ready.

@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-use exoclaw_agent::{ModelStep, RecordError, Recorder, ToolReturn, TurnRecord};
+use exoclaw_agent::{Meter, ModelRequest, ModelStep, OverBudget, RecordError, Recorder, ToolReturn, TurnRecord};
 use exoclaw_protocol::{CallId, ErrorCode, Message, Metering, RpcError, RunId, SessionKey, ToolOutput};
 use exoclaw_store::{AppendError, Appended, ReadError, Record, RunOutcome, Store};
 use futures::{FutureExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
 
-use crate::{clock::Clock, price::Price};
+use crate::{clock::Clock, spending::Purse};
 
 /// A run's record is offered so often while the store says that it is busy; a sender is told at once instead.
 const BUSY_ATTEMPTS: u32 = 100;
@@ -27,8 +27,8 @@ pub(crate) struct Journal {
     clock: Arc<dyn Clock>,
     session: SessionKey,
     run_id: RunId,
-    /// Of the model that answers.
-    price: Option<Price>,
+    /// Pays for the model's steps.
+    purse: Option<Arc<Purse>>,
     /// Calls with an intent whose result is not on its way to the disk, with their tools; as many as a step has calls.
     begun: Arc<Mutex<BTreeMap<CallPlace, String>>>,
 }
@@ -47,12 +47,12 @@ pub(crate) struct CutOff {
 
 impl Journal {
     pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, session: SessionKey, run_id: RunId) -> Self {
-        Self { store, clock, session, run_id, price: None, begun: Arc::default() }
+        Self { store, clock, session, run_id, purse: None, begun: Arc::default() }
     }
 
-    /// Knows what steps cost.
-    pub(crate) fn priced(self, price: Option<Price>) -> Self {
-        Self { price, ..self }
+    /// The same journal, whose steps are paid from a purse.
+    pub(crate) fn paid_from(self, purse: Purse) -> Self {
+        Self { purse: Some(Arc::new(purse)), ..self }
     }
 
     pub(crate) fn run_id(&self) -> &RunId {
@@ -61,13 +61,17 @@ impl Journal {
 
     /// Appends records; a store that is busy is asked again.
     pub(crate) async fn append(&self, records: Vec<Record>) -> Result<Appended, AppendError> {
+        self.append_at(self.clock.now_ms(), records).await
+    }
+
+    async fn append_at(&self, at_ms: u64, records: Vec<Record>) -> Result<Appended, AppendError> {
         for _ in 1..BUSY_ATTEMPTS {
-            match self.store.append(&self.session, self.clock.now_ms(), records.clone()).await {
+            match self.store.append(&self.session, at_ms, records.clone()).await {
                 Err(AppendError::Busy) => tokio::time::sleep(BUSY_WAIT).await,
                 done => return done,
             }
         }
-        self.store.append(&self.session, self.clock.now_ms(), records).await
+        self.store.append(&self.session, at_ms, records).await
     }
 
     /// A call may have been begun, and has no result yet.
@@ -92,7 +96,7 @@ impl Journal {
         let run_id = self.run_id.clone();
         match record {
             TurnRecord::Step { step, content: ModelStep { content, stop_reason, usage } } => {
-                let cost = self.price.as_ref().map(|price| price.cost(&usage));
+                let cost = self.purse.as_ref().and_then(|purse| purse.cost(&usage));
                 Record::Step { run_id, step, content, stop_reason, usage, cost }
             }
             TurnRecord::Intent { step, call, effect } => {
@@ -118,12 +122,22 @@ impl Recorder for Journal {
             }
             TurnRecord::Step { .. } => {}
         }
-        let record = self.record_of(record);
+        let (record, at_ms) = (self.record_of(record), self.clock.now_ms());
+        // Before it is durable: what was used up is used up.
+        if let (Record::Step { usage, cost, .. }, Some(purse)) = (&record, &self.purse) {
+            purse.settle(usage, *cost, at_ms);
+        }
         async move {
-            let appended = self.append(vec![record]).await;
+            let appended = self.append_at(at_ms, vec![record]).await;
             appended.map(drop).map_err(|error| RecordError(Box::new(error)))
         }
         .boxed()
+    }
+}
+
+impl Meter for Journal {
+    fn admit(&self, request: &ModelRequest) -> Result<(), OverBudget> {
+        self.purse.as_ref().map_or(Ok(()), |purse| purse.admit(request, self.clock.now_ms()))
     }
 }
 

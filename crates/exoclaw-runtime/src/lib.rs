@@ -49,6 +49,7 @@ mod run;
 
 mod plugins;
 mod price;
+mod spending;
 mod tools;
 
 mod clock;
@@ -62,5 +63,6 @@ pub use price::Price;
 pub use recordings::{RecordedCalls, Recordings};
 pub use replay::{ReplayError, ReplayedCall, replay};
 pub use runtime::Runtime;
+pub use spending::{Allowance, Budget, Budgets};
 pub use tasks::{Stopped, Tasks};
 pub use tools::display_name;

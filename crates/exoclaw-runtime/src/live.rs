@@ -3,7 +3,7 @@
 use std::mem;
 
 use exoclaw_agent::TurnEvent;
-use exoclaw_protocol::{ErrorCode, Event, RunId};
+use exoclaw_protocol::{ErrorCode, Event, RunId, TokenName};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -14,14 +14,22 @@ use crate::{
     tools::display_name,
 };
 
-/// Tells the session of a run. Dropped without [`finish`](Self::finish), it says that the run failed.
-#[derive(Debug)]
-pub(crate) struct LiveRun {
-    pub(crate) run_id: RunId,
+/// Where a run comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
     /// Number of the record of its message.
     pub(crate) accepted: u64,
     /// An earlier process accepted it, and may have begun it.
     pub(crate) recovered: bool,
+    /// The credential that sent its message, if that is known.
+    pub(crate) by: Option<TokenName>,
+}
+
+/// Tells the session of a run. Dropped without [`finish`](Self::finish), it says that the run failed.
+#[derive(Debug)]
+pub(crate) struct LiveRun {
+    pub(crate) run_id: RunId,
+    pub(crate) origin: Origin,
     pub(crate) abort: CancellationToken,
     aborted: watch::Sender<bool>,
     finished: bool,
@@ -31,9 +39,9 @@ pub(crate) struct LiveRun {
 
 impl LiveRun {
     fn new(lease: Lease, queued: Queued) -> Self {
-        let Queued { run_id, accepted, recovered, place, .. } = queued;
+        let Queued { run_id, origin, place, .. } = queued;
         let (abort, aborted) = (CancellationToken::new(), watch::Sender::new(false));
-        Self { run_id, accepted, recovered, abort, aborted, finished: false, place: Some(place), lease }
+        Self { run_id, origin, abort, aborted, finished: false, place: Some(place), lease }
     }
 
     /// The next run of the session becomes its current one. Without a next one, nobody works on the queue any more.

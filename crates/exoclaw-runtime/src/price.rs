@@ -6,8 +6,8 @@ use serde::Deserialize;
 /// Tokens that a price is for.
 const TOKENS: u128 = 1_000_000;
 
-/// What a model costs, per million tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What a model costs, per million tokens; by default nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
     /// Read by the model.
@@ -21,6 +21,12 @@ pub struct Price {
 }
 
 impl Price {
+    /// The most that a step costs which reads and writes so many tokens, from and to wherever.
+    pub fn most(&self, input_tokens: u64, output_tokens: u64) -> Money {
+        let dearest = [self.cache_read, self.cache_write].into_iter().flatten().fold(self.input, Money::max);
+        Self { input: dearest, ..*self }.cost(&Usage { input_tokens, output_tokens, ..Usage::default() })
+    }
+
     /// What a step costs: exact, and then rounded up to a billionth of a unit.
     pub fn cost(&self, usage: &Usage) -> Money {
         let parts = [

@@ -6,7 +6,7 @@ use exoclaw_agent::{ModelStep, RecordedStep, ToolReturn};
 use exoclaw_protocol::{RunId, SessionKey};
 use exoclaw_store::{Entry, Page, ReadError, Record, Store};
 
-use crate::{journal::Journal, runtime::Inner, session::Queued};
+use crate::{journal::Journal, live::Origin, runtime::Inner, session::Queued};
 
 /// Times that a run is taken up again without getting on before it is ended: it may be what brings the daemon down.
 pub(crate) const RECOVERIES: u32 = 3;
@@ -20,8 +20,8 @@ pub(crate) async fn recover(inner: &Arc<Inner>) -> Result<(), ReadError> {
     for open in inner.store.open_runs().await? {
         tracing::info!(session = %open.session, run = %open.run_id, resumed = open.resumed, "run waits again");
         let lease = inner.sessions.lease(&open.session);
-        let (accepted, place) = (open.accepted_seq, inner.load.take_anyway());
-        let queued = Queued { run_id: open.run_id, accepted, start: 0, recovered: true, place };
+        let origin = Origin { accepted: open.accepted_seq, recovered: true, by: open.by };
+        let queued = Queued { run_id: open.run_id, origin, start: 0, place: inner.load.take_anyway() };
         lease.session().lock().queue.push_back(queued);
         inner.work(&lease);
     }

@@ -58,8 +58,8 @@ pub(crate) async fn run(inner: &Arc<Inner>, live: LiveRun) {
 pub(crate) async fn abort(inner: &Arc<Inner>, live: LiveRun) -> bool {
     let journal = journal(inner, &live);
     let mut ending = Ending::Aborted;
-    if live.recovered {
-        match Begun::read(&*inner.store, live.session().key(), &live.run_id, live.accepted).await {
+    if live.origin.recovered {
+        match Begun::read(&*inner.store, live.session().key(), &live.run_id, live.origin.accepted).await {
             Ok(mut begun) => begun.tell(&journal),
             Err(error) => ending = Ending::Unread(read_refusal(&error)),
         }
@@ -76,7 +76,7 @@ async fn drive(inner: &Arc<Inner>, live: &LiveRun, journal: &Journal) -> Ending 
             live.tell(event);
         }
     };
-    let turn = turn(inner.clone(), live.lease(), journal.clone(), (live.accepted, live.recovered), events).boxed();
+    let turn = turn(inner.clone(), live.lease(), journal.clone(), live.origin.clone(), events).boxed();
     let work = async { futures::join!(turn, publish).0 };
     let work = Box::pin(AssertUnwindSafe(work).catch_unwind());
     // Every branch is dropped whole when another wins, and nothing is awaited in an arm.
@@ -96,9 +96,7 @@ async fn drive(inner: &Arc<Inner>, live: &LiveRun, journal: &Journal) -> Ending 
 }
 
 fn journal(inner: &Arc<Inner>, live: &LiveRun) -> Journal {
-    let session = live.session().key();
-    let price = inner.agent(session.agent()).and_then(|agent| agent.config.price);
-    Journal::new(inner.store.clone(), inner.clock.clone(), session.clone(), live.run_id.clone()).priced(price)
+    Journal::new(inner.store.clone(), inner.clock.clone(), live.session().key().clone(), live.run_id.clone())
 }
 
 async fn end(live: LiveRun, journal: &Journal, ending: Ending) {

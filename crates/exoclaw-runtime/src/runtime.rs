@@ -26,11 +26,13 @@ use crate::{
     recovery,
     session::shutting_down,
     sessions::Sessions,
+    spending::Ledger,
     tasks::Tasks,
 };
 
 mod abort;
 mod send;
+mod usage;
 mod work;
 
 /// Of a deadline for shutting down, at most so much is kept back from the runs: to record those that did not end, and to
@@ -58,6 +60,7 @@ pub(crate) struct Inner {
     /// Runs under way are to end now.
     pub(crate) interrupt: CancellationToken,
     pub(crate) recent: Recent,
+    pub(crate) ledger: Arc<Ledger>,
     pub(crate) turn_limits: TurnLimits,
     pub(crate) recordings: Option<Recordings>,
     pub(crate) router: Router,
@@ -85,10 +88,13 @@ impl Runtime {
             default: agent.id == *router.default_agent(),
         };
         let agent_status = config.agents.iter().map(status).collect();
+        config::check_prices(&config.agents, &config.budgets)?;
         let agents = config::agents(config.agents, &router, &plugins)?;
         let concurrent_runs =
             u32::try_from(config.concurrent_runs.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+        let ledger = Ledger::load(config.budgets, &*store, clock.now_ms()).await.map_err(StartError::Store)?;
         let inner = Arc::new(Inner {
+            ledger: Arc::new(ledger),
             sessions: Arc::new(Sessions::new(clock.clone())),
             tasks: Tasks::default(),
             load: Load::new(config.messages_in_flight),

@@ -6,13 +6,13 @@ use std::{
 };
 
 use exoclaw_protocol::{
-    CallId, ErrorCode, Event, IdempotencyKey, Message, RpcError, RunId, SendFailure, SendStatus, SessionKey,
+    CallId, ErrorCode, Event, IdempotencyKey, Message, RpcError, RunId, SendFailure, SendStatus, SessionKey, TokenName,
 };
 use exoclaw_store::{ReadError, Store};
 use tokio::sync::{OnceCell, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{hub::Ring, load::Place};
+use crate::{hub::Ring, live::Origin, load::Place};
 
 /// A session that somebody runs or watches, or that one may come back to.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub(crate) struct Intake {
     pub(crate) message: Message,
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) digest: String,
+    /// The credential that sent it, if that is known.
+    pub(crate) by: Option<TokenName>,
     pub(crate) place: Place,
     pub(crate) reply: oneshot::Sender<Result<Answer, RpcError>>,
 }
@@ -68,12 +70,9 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 pub(crate) struct Queued {
     pub(crate) run_id: RunId,
-    /// Number of the record of its message.
-    pub(crate) accepted: u64,
+    pub(crate) origin: Origin,
     /// The last event before those of this run.
     pub(crate) start: u64,
-    /// An earlier process accepted it, and may have begun it.
-    pub(crate) recovered: bool,
     pub(crate) place: Place,
 }
 
@@ -155,11 +154,12 @@ impl Session {
 
     /// Takes a durable message into the queue; gives the last event before it.
     pub(crate) fn accept(&self, state: &mut State, intake: Intake, accepted: u64) -> Answer {
-        let Intake { run_id, message, place, .. } = intake;
+        let Intake { run_id, message, by, place, .. } = intake;
         state.accepted_through = accepted;
         let start = state.ring.last();
         self.publish(state, &run_id, Event::Accepted { message });
-        state.queue.push_back(Queued { run_id: run_id.clone(), accepted, start, recovered: false, place });
+        let origin = Origin { accepted, recovered: false, by };
+        state.queue.push_back(Queued { run_id: run_id.clone(), origin, start, place });
         let status = SendStatus::Started;
         Answer { run_id, status, failure: None, epoch: state.ring.epoch(), seq: start }
     }

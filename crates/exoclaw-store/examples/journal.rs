@@ -35,7 +35,8 @@ async fn write(store: &SqliteStore, session: &SessionKey, text: String) -> Resul
     let run_id = format!("line-{now}").parse()?;
     let ended = Record::RunEnded { run_id, outcome: RunOutcome::Ok };
     let run_id = ended.run_id().clone();
-    let accepted = Record::Accepted { run_id, message: Message::user(text), key: None, digest: String::new() };
+    let accepted =
+        Record::Accepted { run_id, message: Message::user(text), key: None, digest: String::new(), by: None };
     store.append(session, now, vec![accepted, ended]).await?;
     Ok(())
 }

@@ -18,10 +18,12 @@ mod journal;
 mod kv;
 mod runs;
 pub mod samples;
+mod spending;
 
 pub use journal::*;
 pub use kv::*;
 pub use runs::*;
+pub use spending::*;
 
 /// Makes one `#[tokio::test]` of each case. The argument is an async function that returns a pair: an `Arc<dyn Store>`,
 /// empty, and whatever must live as long as the test. It needs `tokio` with `macros` and `rt`.
@@ -49,6 +51,8 @@ macro_rules! conformance_tests {
             a_run_is_open_until_it_ends,
             the_first_outcome_of_a_run_counts,
             a_run_taken_up_again_is_counted,
+            what_was_spent_is_summed_up,
+            what_was_spent_stops_at_the_largest_number,
             a_key_is_forgotten_after_its_time,
             no_more_keys_are_forgotten_at_once_than_asked_for,
             a_quarantined_session_stands_still,

@@ -5,12 +5,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use exoclaw_protocol::{IdempotencyKey, RunId, SessionKey};
+use exoclaw_protocol::{IdempotencyKey, RunId, SessionKey, Spent, TokenName};
 use futures::future::{BoxFuture, FutureExt};
 
 use crate::{
     AppendError, Appended, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, RunOutcome,
-    SessionSummary, Store, encoded,
+    SessionSummary, Spending, Store, encoded, spending::SpendingSums, store::DAY_MS,
 };
 
 /// A store that forgets all when it is dropped and grows with what it holds: for tests, and for embedding without a disk.
@@ -38,6 +38,8 @@ struct Session {
     /// The record of number `n` is at `n - 1`.
     records: Vec<Stored>,
     runs: Vec<Run>,
+    /// By day and credential.
+    spent: BTreeMap<(u64, Option<TokenName>), Spent>,
 }
 
 #[derive(Debug)]
@@ -55,6 +57,7 @@ struct Run {
     resumed: u32,
     digest: String,
     key: Option<IdempotencyKey>,
+    by: Option<TokenName>,
     outcome: Option<RunOutcome>,
 }
 
@@ -153,13 +156,13 @@ impl Session {
         self.records.len() as u64
     }
 
-    fn fold(&mut self, record: Record, accepted_ms: u64, order: u64) {
+    fn fold(&mut self, record: Record, at_ms: u64, order: u64) {
         match record {
-            Record::Accepted { run_id, key, digest, .. } => {
+            Record::Accepted { run_id, key, digest, by, .. } => {
                 self.messages += 1;
                 let accepted_seq = self.last_seq();
-                let (resumed, outcome) = (0, None);
-                self.runs.push(Run { run_id, order, accepted_seq, accepted_ms, resumed, digest, key, outcome });
+                let (accepted_ms, resumed, outcome) = (at_ms, 0, None);
+                self.runs.push(Run { run_id, order, accepted_seq, accepted_ms, resumed, digest, key, by, outcome });
             }
             Record::RunResumed { run_id } => {
                 if let Some(run) = self.open_run(&run_id) {
@@ -171,9 +174,13 @@ impl Session {
                     run.outcome = Some(outcome);
                 }
             }
+            Record::Step { run_id, usage, cost, .. } => {
+                let run = self.runs.iter().find(|run| run.run_id == run_id);
+                let of = (at_ms / DAY_MS, run.and_then(|run| run.by.clone()));
+                *self.spent.entry(of).or_default() += Spent { steps: 1, usage, cost: cost.unwrap_or_default() };
+            }
             Record::RunStarted { .. }
             | Record::RunSuspended { .. }
-            | Record::Step { .. }
             | Record::Intent { .. }
             | Record::ToolResult { .. } => {}
         }
@@ -273,6 +280,7 @@ impl Store for MemoryStore {
                 run_id: run.run_id.clone(),
                 accepted_seq: run.accepted_seq,
                 resumed: run.resumed,
+                by: run.by.clone(),
             };
             Ok(open.into_iter().map(describe).collect())
         })
@@ -292,6 +300,26 @@ impl Store for MemoryStore {
                 digest: run.digest.clone(),
                 outcome: run.outcome.clone(),
             }))
+        })
+    }
+
+    fn spending(
+        &self,
+        session: Option<&SessionKey>,
+        since_day: u64,
+    ) -> BoxFuture<'static, Result<Vec<Spending>, ReadError>> {
+        let wanted = session.cloned();
+        self.with(move |state| {
+            let mut spending = SpendingSums::default();
+            for (key, session) in &state.sessions {
+                if wanted.as_ref().is_some_and(|wanted| wanted != key) {
+                    continue;
+                }
+                for ((day, credential), spent) in session.spent.range((since_day, None)..) {
+                    spending.add(*day, key, credential.clone(), *spent);
+                }
+            }
+            Ok(spending.into_list())
         })
     }
 

@@ -1,7 +1,8 @@
 //! What a journal holds: one record per thing that happened in a session.
 
 use exoclaw_protocol::{
-    Block, CallId, Effect, ErrorCode, IdempotencyKey, Message, Metering, Money, RunId, StopReason, ToolOutput, Usage,
+    Block, CallId, Effect, ErrorCode, IdempotencyKey, Message, Metering, Money, RunId, StopReason, TokenName,
+    ToolOutput, Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,9 @@ pub enum Record {
         key: Option<IdempotencyKey>,
         /// SHA-256 of the message in hexadecimal: tells a repeated send from a conflicting one.
         digest: String,
+        /// The credential that sent it, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<TokenName>,
     },
     /// Its turn came.
     RunStarted {

@@ -7,6 +7,7 @@ mod journal;
 mod kv;
 mod reader;
 mod schema;
+mod spending;
 pub mod upkeep;
 mod writer;
 
@@ -25,8 +26,8 @@ use tokio::sync::watch;
 
 use self::{file::Ownership, health::Health, journal::failed, reader::Reads, writer::Queue};
 use crate::{
-    AppendError, Appended, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, SessionSummary, Store,
-    encoded,
+    AppendError, Appended, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, SessionSummary,
+    Spending, Store, encoded,
 };
 
 /// Threads that read.
@@ -352,6 +353,15 @@ impl Store for SqliteStore {
     ) -> BoxFuture<'static, Result<Option<KeyedRun>, ReadError>> {
         let (session, key) = (session.clone(), key.clone());
         self.query(move |connection| journal::find_key(connection, &session, &key))
+    }
+
+    fn spending(
+        &self,
+        session: Option<&SessionKey>,
+        since_day: u64,
+    ) -> BoxFuture<'static, Result<Vec<Spending>, ReadError>> {
+        let session = session.cloned();
+        self.query(move |connection| spending::read(connection, session.as_ref(), since_day).map_err(failed))
     }
 
     fn forget_keys(&self, before_ms: u64, limit: u32) -> BoxFuture<'static, Result<u32, AppendError>> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use exoclaw_protocol::{AgentId, IdempotencyKey, PluginName, RunId, SessionKey};
+use exoclaw_protocol::{AgentId, IdempotencyKey, PluginName, RunId, SessionKey, Spent, TokenName};
 use futures::future::BoxFuture;
 
 use crate::{AppendError, Entry, KvError, ReadError, Record, RunOutcome};
@@ -53,6 +53,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         session: &SessionKey,
         key: &IdempotencyKey,
     ) -> BoxFuture<'static, Result<Option<KeyedRun>, ReadError>>;
+
+    /// What model steps used and cost since a day, counted from 1970-01-01 in UTC: of all sessions, or of one. One item per
+    /// day, agent and credential, in this order.
+    fn spending(
+        &self,
+        session: Option<&SessionKey>,
+        since_day: u64,
+    ) -> BoxFuture<'static, Result<Vec<Spending>, ReadError>>;
 
     /// Forgets the keys of runs that have ended and were accepted before `before_ms`, at most `limit` of them; the runs stay.
     /// A key that is forgotten can be used again. Says how many there were: when it is `limit`, there may be more.
@@ -128,6 +136,8 @@ pub struct OpenRun {
     pub accepted_seq: u64,
     /// How often a process took it up again: records of kind [`Record::RunResumed`].
     pub resumed: u32,
+    /// The credential that sent its message, if that is known.
+    pub by: Option<TokenName>,
 }
 
 /// What was accepted under a key.
@@ -139,6 +149,22 @@ pub struct KeyedRun {
     pub digest: String,
     /// How it ended, if it has.
     pub outcome: Option<RunOutcome>,
+}
+
+/// Milliseconds of a day.
+pub(crate) const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// What was used and spent in one day, by one agent for one credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spending {
+    /// The day, counted from 1970-01-01 in UTC.
+    pub day: u64,
+    /// The agent that answered.
+    pub agent: AgentId,
+    /// The credential that sent the message, if that is known.
+    pub credential: Option<TokenName>,
+    /// How much.
+    pub spent: Spent,
 }
 
 /// Whose key-value store: one per plugin and agent.

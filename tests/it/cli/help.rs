@@ -8,6 +8,7 @@ fn every_command_explains_itself() {
         &[],
         &["gateway"],
         &["status"],
+        &["usage"],
         &["chat"],
         &["open"],
         &["tls"],

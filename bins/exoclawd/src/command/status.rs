@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use exoclaw_protocol::{PluginListParams, PluginListResult, StatusParams, StatusResult};
+use exoclaw_protocol::{PluginListParams, PluginListResult, StatusParams, StatusResult, UsageParams};
 
-use super::Context;
+use super::{
+    Context,
+    usage::{budgets, words},
+};
 use crate::{
     daemon_link::DaemonLink,
     error::{CliError, Exit},
@@ -20,6 +23,12 @@ pub(super) async fn run(context: &mut Context<'_>) -> Result<Exit, CliError> {
     }
     let plugins = link.request(PluginListParams {}).await?;
     show(&link.address, &status, &plugins, context)?;
+    // Not everyone who may look at the daemon may see what others spent.
+    if let Ok(usage) = link.request(UsageParams::default()).await {
+        let today = words(&usage.total.day, &usage.currency);
+        context.terminal.line(format_args!("today     {today}"))?;
+        budgets(&usage, context.terminal)?;
+    }
     Ok(Exit::Ok)
 }
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr, str::FromStr};
 
 use exoclaw_protocol::AgentId;
 use exoclaw_router::{BuildError, Router};
+use exoclaw_runtime::Allowance;
 use exoclaw_sandbox::HttpPattern;
 use exoclaw_store::CredentialName;
 use reqwest::Url;
@@ -22,6 +23,7 @@ pub(super) fn check(
     check.providers(notices)?;
     check.agents()?;
     check.plugins()?;
+    check.budgets()?;
     for plugin in &mut config.plugins {
         if !plugin.capabilities.is_empty() {
             let name = &plugin.name;
@@ -167,6 +169,39 @@ impl Check<'_> {
                     let message = format!("agent {id} wants the tool {tool:?}, but there is no plugin {plugin:?}");
                     return Err(self.error(&path("tools"), message, nearest::hint(plugin, "plugins", names)));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn budgets(&self) -> Result<(), ConfigError> {
+        let config = &self.config.budgets;
+        let budgets = config.budgets();
+        let agents = budgets.agents.iter().map(|(id, budget)| (vec!["budgets", "agents", id.as_str()], budget));
+        let credentials =
+            budgets.credentials.iter().map(|(name, budget)| (vec!["budgets", "credentials", name.as_str()], budget));
+        for (path, budget) in [(vec!["budgets"], &budgets.all)].into_iter().chain(agents).chain(credentials) {
+            if budget.allowances().any(|(_, allowance)| allowance == Allowance::default()) {
+                let hint = "give it tokens, money or both: day = { tokens = 1000000, money = \"5\" }".to_owned();
+                return Err(self.error(&path, "a budget that is empty bounds nothing".to_owned(), hint));
+            }
+        }
+        for id in config.agents.keys() {
+            let mut names = self.config.agents.iter().map(|agent| agent.id.as_str());
+            if !names.any(|name| name == id.as_str()) {
+                let names = self.config.agents.iter().map(|agent| agent.id.as_str());
+                let hint = nearest::hint(id.as_str(), "agents", names);
+                return Err(self.error(&["budgets", "agents", id.as_str()], format!("there is no agent {id}"), hint));
+            }
+        }
+        for (index, agent) in self.config.agents.iter().enumerate() {
+            let kind = self.config.providers.get(&agent.provider).map(|provider| provider.kind);
+            let is_free = kind == Some(ProviderKind::Demo);
+            if !is_free && budgets.bound_money_of(&agent.id) && self.config.price(&agent.model).is_none() {
+                let model = &agent.model;
+                let message = format!("a budget of money counts for agent {}, but {model:?} has no price", agent.id);
+                let hint = format!("add [prices.{model:?}] with input and output per million tokens");
+                return Err(self.error(&["agents", &index.to_string(), "model"], message, hint));
             }
         }
         Ok(())

@@ -132,6 +132,39 @@ fn prices_are_exact_and_the_closest_pattern_counts() {
 }
 
 #[test]
+fn budgets_must_bound_something_that_is_known() {
+    let with = |budget: &str| format!("{}{budget}\n", AGENT.replace("demo", "openai"));
+    let price = "[prices.\"m*\"]\ninput = \"1\"\noutput = \"2\"\n";
+    let budget = "[budgets]\nday = { money = \"5\" }\n[budgets.agents.main]\nmonth = { tokens = 7 }\n\
+                  [budgets.credentials.phone]\nsession = { tokens = 1, money = \"0.5\" }";
+    let config = Case::new(&with(&format!("{price}{budget}"))).load().unwrap().config;
+    let budgets = config.budgets.budgets();
+    assert_eq!(budgets.all.day.unwrap().money, Some("5".parse().unwrap()));
+    assert_eq!(budgets.agents[&"main".parse().unwrap()].month.unwrap().tokens, Some(7));
+    assert_eq!(budgets.credentials[&"phone".parse().unwrap()].session.unwrap().tokens, Some(1));
+
+    wrong(
+        &with(budget),
+        "config.toml:6: a budget of money counts for agent main, but \"m\" has no price | add [prices.\"m\"] with input \
+         and output per million tokens",
+    );
+    wrong(
+        &with("[budgets]\nday = {}"),
+        "config.toml:7: a budget that is empty bounds nothing | give it tokens, money or both: day = { tokens = 1000000, \
+         money = \"5\" }",
+    );
+    wrong(
+        &with("[budgets.agents.mian]\nday = { tokens = 1 }"),
+        "config.toml:7: there is no agent mian | did you mean \"main\"?",
+    );
+    wrong(
+        &with("[budgets]\ndya = { tokens = 1 }"),
+        "config.toml:8: unknown key \"dya\" in budgets | did you mean \"day\"?",
+    );
+    assert!(Case::new(&format!("{AGENT}{budget}")).load().is_ok(), "the demo model costs nothing");
+}
+
+#[test]
 fn addresses_of_providers_are_checked() {
     let with = |url: &str| format!("[providers.p]\nkind = \"openai\"\nbase_url = {url:?}");
     wrong(

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use exoclaw_protocol::{AgentId, PluginName};
+use exoclaw_protocol::{AgentId, PluginName, TokenName};
 use exoclaw_router::Binding;
-use exoclaw_runtime::Price;
+use exoclaw_runtime::{Allowance, Budget, Budgets, Price};
 use exoclaw_sandbox::{Grants, Limits, Sha256Digest};
 use serde::Deserialize;
 
@@ -170,10 +170,35 @@ pub struct PluginConfig {
     pub capabilities: Vec<String>,
 }
 
-/// What may be spent.
+/// What may be spent: in all, by single agents, and for single credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BudgetsConfig {
     /// What prices and budgets are in.
     pub currency: Currency,
+    /// By each session.
+    pub session: Option<Allowance>,
+    /// In a day of UTC.
+    pub day: Option<Allowance>,
+    /// In a month of UTC.
+    pub month: Option<Allowance>,
+    /// `[budgets.agents.ID]`.
+    #[serde(default)]
+    pub agents: BTreeMap<AgentId, Budget>,
+    /// `[budgets.credentials.NAME]`.
+    #[serde(default)]
+    pub credentials: BTreeMap<TokenName, Budget>,
+}
+
+impl BudgetsConfig {
+    /// As the runtime takes them.
+    pub fn budgets(&self) -> Budgets {
+        let Self { session, day, month, .. } = *self;
+        Budgets {
+            currency: self.currency.to_string(),
+            all: Budget { session, day, month },
+            agents: self.agents.clone(),
+            credentials: self.credentials.clone(),
+        }
+    }
 }

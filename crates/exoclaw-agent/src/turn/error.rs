@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use exoclaw_protocol::ErrorCode;
 
-use crate::{ProviderError, ProviderErrorKind, RecordError};
+use crate::{OverBudget, ProviderError, ProviderErrorKind, RecordError};
 
 /// Why a turn gave no answer. The message is fit for the client, the source for the log.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,9 @@ pub enum TurnError {
     /// The provider failed.
     #[error(transparent)]
     Provider(#[from] ProviderError),
+    /// A budget has no room for the next step.
+    #[error(transparent)]
+    OverBudget(#[from] OverBudget),
     /// A step, intent or result could not be made durable.
     #[error("the turn stopped because what it did could not be saved: see the log")]
     Record(#[source] RecordError),
@@ -45,16 +48,18 @@ impl TurnError {
                 ProviderErrorKind::BadStream => ErrorCode::BadStream,
                 ProviderErrorKind::Refused => ErrorCode::Refused,
             },
+            Self::OverBudget(_) => ErrorCode::BudgetExceeded,
             Self::Record(_) => ErrorCode::Internal,
             Self::Repeated { .. } => ErrorCode::RunLimit,
             Self::Unheard => ErrorCode::Interrupted,
         }
     }
 
-    /// What the provider asks to wait.
+    /// What the provider asks to wait, or the time until a budget starts anew.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Provider(error) => error.retry_after,
+            Self::OverBudget(error) => error.retry_after,
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use exoclaw_protocol::{Scope, TokenName};
-use exoclaw_store::Holder;
+use exoclaw_store::{Holder, OWNER};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,16 @@ pub(crate) enum Who {
     Browser,
     /// Whoever holds a token of that name.
     Token(TokenName),
+}
+
+impl Who {
+    /// The name that counts: of a token its own, for whoever owns the daemon `owner`.
+    pub(crate) fn name(&self) -> Option<TokenName> {
+        match self {
+            Self::Owner | Self::Browser => OWNER.parse().ok(),
+            Self::Token(name) => Some(name.clone()),
+        }
+    }
 }
 
 impl fmt::Display for Who {

@@ -145,7 +145,7 @@ async fn call(door: &Door, pass: &Pass, method: &str, params: Option<&RawValue>)
         Call::Ping(_) => plain(&runtime.ping()),
         Call::Status(_) => plain(&runtime.status().await?),
         Call::ChatSend(params) => {
-            let (result, subscription) = runtime.send_and_subscribe(params).await?;
+            let (result, subscription) = runtime.send_by(pass.who.name(), params).await?;
             Ok((raw(&result)?, Some(Follow { subscription, exact: false })))
         }
         Call::ChatAbort(params) => plain(&runtime.abort(params).await?),
@@ -155,6 +155,7 @@ async fn call(door: &Door, pass: &Pass, method: &str, params: Option<&RawValue>)
             let (result, subscription) = runtime.subscribe(params).await?;
             Ok((raw(&result)?, Some(Follow { subscription, exact: true })))
         }
+        Call::Usage(params) => plain(&runtime.usage(params).await?),
         Call::PluginList(_) => plain(&runtime.plugins()),
         Call::TokenCreate(params) => plain(&tokens::create(door, params).await?),
         Call::TokenList(_) => plain(&door.tokens.list()),

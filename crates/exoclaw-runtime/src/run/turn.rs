@@ -10,22 +10,21 @@ use tokio::sync::mpsc;
 use super::Ending;
 use crate::{
     journal::{Chain, Journal, append_refusal, read_refusal},
+    live::Origin,
     recovery::{Begun, RECOVERIES},
     runtime::Inner,
     session::Told,
     sessions::Lease,
+    spending::Purse,
     tools::{RunTools, Tapes},
 };
-
-/// Which run: the number of its message's record, and whether an earlier process accepted it.
-type Origin = (u64, bool);
 
 /// Owns what it needs, so that it borrows nothing from the one who stops it.
 pub(super) async fn turn(
     inner: Arc<Inner>,
     lease: Lease,
     journal: Journal,
-    (accepted, recovered): Origin,
+    Origin { accepted, recovered, by }: Origin,
     events: mpsc::Sender<TurnEvent>,
 ) -> Result<TurnEnd, Ending> {
     let (session, run_id) = (lease.session().key().clone(), journal.run_id().clone());
@@ -44,9 +43,12 @@ pub(super) async fn turn(
     let messages = inner.recent.conversation(&session, &run_id, accepted, through).await;
     let messages = read(&inner, &session, messages).await?;
 
+    let purse = Purse::open(&inner.ledger, &*inner.store, &session, &agent.config, by.as_ref()).await;
+    let purse = read(&inner, &session, purse).await?;
+
     let mut turn = Turn::new(agent.config.provider.clone(), agent.config.model.clone());
     turn.system = agent.config.system_prompt.clone();
-    turn.max_tokens = agent.config.max_tokens;
+    turn.max_tokens = purse.max_tokens();
     turn.tools = Arc::new(RunTools::new(
         agent.tools.clone(),
         inner.store.clone(),
@@ -54,7 +56,9 @@ pub(super) async fn turn(
         run_id,
         Tapes::Record(inner.recordings.clone()),
     ));
-    turn.recorder = Arc::new(journal);
+    let journal = Arc::new(journal.paid_from(purse));
+    turn.recorder = journal.clone();
+    turn.meter = journal;
     turn.limits = inner.turn_limits.clone();
     turn.recorded = begun.steps;
     Ok(turn.run(messages, events).await.map_err(|error| refusal(&error))?)

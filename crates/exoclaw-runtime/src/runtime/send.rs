@@ -3,7 +3,8 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use exoclaw_protocol::{
-    ChatSendParams, ChatSendResult, ErrorCode, IdempotencyKey, RpcError, SendFailure, SendStatus, SessionKey, Target,
+    ChatSendParams, ChatSendResult, ErrorCode, IdempotencyKey, Message, RpcError, SendFailure, SendStatus, SessionKey,
+    Target, TokenName,
 };
 use exoclaw_store::{AppendError, Record, RunOutcome};
 use futures::FutureExt;
@@ -16,6 +17,7 @@ use crate::{
     journal::{append_refusal, message_digest, read_refusal},
     session::{Answer, Intake, shutting_down},
     sessions::Lease,
+    spending::Purse,
     tasks::panic_text,
 };
 
@@ -24,7 +26,7 @@ impl Runtime {
     ///
     /// # Errors
     /// When the message or its target is not valid, its key was used for another message, too much is waiting, the store
-    /// takes no writes, or the daemon is stopping.
+    /// takes no writes, a budget has no room, or the daemon is stopping.
     pub async fn send(&self, params: ChatSendParams) -> Result<ChatSendResult, RpcError> {
         self.send_and_subscribe(params).await.map(|(result, _)| result)
     }
@@ -34,6 +36,19 @@ impl Runtime {
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn send_and_subscribe(&self, params: ChatSendParams) -> Result<(ChatSendResult, Subscription), RpcError> {
+        self.send_by(None, params).await
+    }
+
+    /// As [`send_and_subscribe`](Self::send_and_subscribe), for a credential: what answering costs counts against its
+    /// budgets too.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_by(
+        &self,
+        by: Option<TokenName>,
+        params: ChatSendParams,
+    ) -> Result<(ChatSendResult, Subscription), RpcError> {
         let inner = &self.inner;
         let (target, message, key) = params.into_parts()?;
         let session = match target {
@@ -47,11 +62,14 @@ impl Runtime {
         let lease = inner.sessions.lease(&session);
         let digest = message_digest(&message);
         let (reply, answer) = oneshot::channel();
+        if let Err(refusal) = inner.check_budget(&session, by.as_ref(), &message).await {
+            return inner.when_refused(lease, key, &digest, refusal).await;
+        }
         let Some(place) = inner.load.take() else {
-            return inner.when_full(lease, key, &digest).await;
+            return inner.when_refused(lease, key, &digest, full()).await;
         };
         let run_id = new_run_id(&*inner.clock);
-        let intake = Intake { run_id, message, key: key.clone(), digest: digest.clone(), place, reply };
+        let intake = Intake { run_id, message, key: key.clone(), digest: digest.clone(), by, place, reply };
         let queued = {
             let mut state = lease.session().lock();
             let has_room = state.has_room();
@@ -62,7 +80,7 @@ impl Runtime {
             has_room.then(|| !std::mem::replace(&mut state.accepting, true))
         };
         match queued {
-            None => return inner.when_full(lease, key, &digest).await,
+            None => return inner.when_refused(lease, key, &digest, full()).await,
             Some(false) => {}
             // Spawned, so that a sender who goes away leaves no message half accepted.
             Some(true) => {
@@ -118,6 +136,7 @@ async fn append(inner: &Arc<Inner>, lease: &Lease, intake: Intake) -> Result<Ans
         message: intake.message.clone(),
         key: intake.key.clone(),
         digest: intake.digest.clone(),
+        by: intake.by.clone(),
     };
     match inner.store.append(session.key(), inner.clock.now_ms(), vec![record]).await {
         Ok(appended) => {
@@ -134,19 +153,32 @@ async fn append(inner: &Arc<Inner>, lease: &Lease, intake: Intake) -> Result<Ans
 }
 
 impl Inner {
-    /// A message that was accepted before is answered also where there is no room for a new one.
-    async fn when_full(
+    /// A message is refused whose answer no budget has room for.
+    async fn check_budget(
+        &self,
+        session: &SessionKey,
+        by: Option<&TokenName>,
+        message: &Message,
+    ) -> Result<(), RpcError> {
+        let Some(agent) = self.agent(session.agent()) else { return Ok(()) };
+        let purse = Purse::open(&self.ledger, &*self.store, session, &agent.config, by).await;
+        purse.map_err(|error| read_refusal(&error))?.check(message, self.clock.now_ms())
+    }
+
+    /// A message that was accepted before is answered also where a new one is refused.
+    async fn when_refused(
         &self,
         lease: Lease,
         key: Option<IdempotencyKey>,
         digest: &str,
+        refusal: RpcError,
     ) -> Result<(ChatSendResult, Subscription), RpcError> {
         if let Some(key) = key
             && let Some(answer) = self.earlier(&lease, &key, digest).await?
         {
             return Ok(told(lease, answer));
         }
-        Err(RpcError::new(ErrorCode::Busy, "too many messages are waiting for an answer: send again when one is done"))
+        Err(refusal)
     }
 
     /// What became of the message that was accepted under a key.
@@ -177,6 +209,10 @@ impl Inner {
         };
         Ok(Some(Answer { run_id, status, failure, epoch, seq }))
     }
+}
+
+fn full() -> RpcError {
+    RpcError::new(ErrorCode::Busy, "too many messages are waiting for an answer: send again when one is done")
 }
 
 /// Its end could not be written, or what it had done not be read.

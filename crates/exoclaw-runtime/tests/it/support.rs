@@ -85,6 +85,10 @@ impl World {
         Self::of(store, clock, Plugins::default(), [], change).await.unwrap()
     }
 
+    pub(crate) async fn try_with(change: impl FnOnce(&mut RuntimeConfig)) -> Result<Self, StartError> {
+        Self::of(Arc::new(MemoryStore::new()), Arc::default(), Plugins::default(), [], change).await
+    }
+
     /// An agent that may call these tools.
     pub(crate) async fn with_tools(slots: Vec<PluginSlot>, tools: &[&str]) -> Result<Self, StartError> {
         let tools = tools.iter().map(|tool| (*tool).to_owned()).collect();

@@ -66,6 +66,7 @@ pub async fn a_run_is_open_until_it_ends(store: &dyn Store) {
         run_id: run.parse().unwrap(),
         accepted_seq,
         resumed: 0,
+        by: None,
     };
     let expected = vec![open(&two, "a", 1), open(&one, "c", 10), open(&two, "d", 2)];
     assert_eq!(store.open_runs().await.unwrap(), expected);

@@ -16,7 +16,13 @@ pub fn session(name: &str) -> SessionKey {
 
 /// An accepted message without a key.
 pub fn accepted(run: &str) -> Record {
-    Record::Accepted { run_id: run.parse().unwrap(), message: Message::user(run), key: None, digest: run.into() }
+    Record::Accepted {
+        run_id: run.parse().unwrap(),
+        message: Message::user(run),
+        key: None,
+        digest: run.into(),
+        by: None,
+    }
 }
 
 /// An accepted message under a key.
@@ -26,7 +32,21 @@ pub fn keyed(run: &str, key: &str) -> Record {
         message: Message::user(run),
         key: Some(key.parse().unwrap()),
         digest: format!("digest of {run}"),
+        by: None,
     }
+}
+
+/// A message that a credential sent.
+pub fn accepted_by(run: &str, by: &str) -> Record {
+    let message = Message::user(run);
+    let (key, digest, by) = (None, run.into(), Some(by.parse().unwrap()));
+    Record::Accepted { run_id: run.parse().unwrap(), message, key, digest, by }
+}
+
+/// A step of a run.
+pub fn step(run: &str, usage: Usage, cost: Option<Money>) -> Record {
+    let (content, stop_reason) = (vec![Block::text("well")], StopReason::EndTurn);
+    Record::Step { run_id: run.parse().unwrap(), step: 0, content, stop_reason, usage, cost }
 }
 
 /// The end of a run.
@@ -52,6 +72,7 @@ pub fn one_of_each(run: &str) -> Vec<Record> {
             message,
             key: Some(format!("key of {run}").parse().unwrap()),
             digest: "d".into(),
+            by: Some("phone".parse().unwrap()),
         },
         Record::RunStarted { run_id: run_id() },
         Record::RunSuspended { run_id: run_id() },
@@ -101,7 +122,7 @@ pub fn one_of_each(run: &str) -> Vec<Record> {
 /// A record larger than any backend takes.
 pub fn oversized() -> Record {
     let message = Message::user("x".repeat(RECORD_BYTES));
-    Record::Accepted { run_id: "oversized".parse().unwrap(), message, key: None, digest: String::new() }
+    Record::Accepted { run_id: "oversized".parse().unwrap(), message, key: None, digest: String::new(), by: None }
 }
 
 /// The values of a plugin for an agent.

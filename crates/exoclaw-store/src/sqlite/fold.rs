@@ -1,12 +1,12 @@
-//! What is folded from records into the table of runs.
+//! What is folded from records into the tables of runs and spending.
 
-use exoclaw_protocol::IdempotencyKey;
+use exoclaw_protocol::{IdempotencyKey, TokenName};
 use rusqlite::{Connection, ErrorCode, params};
 
-use super::journal::signed;
+use super::{journal::signed, spending};
 use crate::{AppendError, Record};
 
-/// Keeps the table `runs` in step with the journal. Says whether the record did there what it says: one that ends or
+/// Keeps the tables `runs` and `spending` in step with the journal. Says whether the record did there what it says: one that ends or
 /// resumes a run which is not open does nothing.
 pub(super) fn fold(
     connection: &Connection,
@@ -16,11 +16,11 @@ pub(super) fn fold(
     record: &Record,
 ) -> rusqlite::Result<Result<bool, AppendError>> {
     let changed = match record {
-        Record::Accepted { run_id, key, digest, .. } => {
+        Record::Accepted { run_id, key, digest, by, .. } => {
             let inserted = connection
                 .prepare_cached(
-                    "INSERT INTO runs (session, run, accepted_seq, accepted_ms, digest, key)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    "INSERT INTO runs (session, run, accepted_seq, accepted_ms, digest, key, credential)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 )?
                 .execute(params![
                     session,
@@ -28,7 +28,8 @@ pub(super) fn fold(
                     signed(seq),
                     signed(at_ms),
                     digest,
-                    key.as_ref().map(IdempotencyKey::as_str)
+                    key.as_ref().map(IdempotencyKey::as_str),
+                    by.as_ref().map(TokenName::as_str)
                 ]);
             match inserted {
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
@@ -55,11 +56,13 @@ pub(super) fn fold(
                 .prepare_cached("UPDATE runs SET outcome = ?3 WHERE session = ?1 AND run = ?2 AND outcome IS NULL")?
                 .execute(params![session, run_id.as_str(), outcome])?
         }
-        Record::RunStarted { .. }
-        | Record::RunSuspended { .. }
-        | Record::Step { .. }
-        | Record::Intent { .. }
-        | Record::ToolResult { .. } => return Ok(Ok(true)),
+        Record::Step { run_id, usage, cost, .. } => {
+            spending::add(connection, session, at_ms, run_id, (usage, *cost))?;
+            return Ok(Ok(true));
+        }
+        Record::RunStarted { .. } | Record::RunSuspended { .. } | Record::Intent { .. } | Record::ToolResult { .. } => {
+            return Ok(Ok(true));
+        }
     };
     Ok(Ok(changed > 0))
 }

@@ -3,7 +3,10 @@
 use std::str::FromStr;
 
 use exoclaw_protocol::{IdError, IdempotencyKey, RunId, SessionKey};
-use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
+use rusqlite::{
+    Connection, OptionalExtension, Row, params,
+    types::{Type, ValueRef},
+};
 
 use super::fold::fold;
 use crate::{
@@ -177,7 +180,7 @@ fn sound<T>(rows: impl Iterator<Item = rusqlite::Result<T>>) -> rusqlite::Result
 }
 
 /// Reads a column of text as an id.
-fn id<T: FromStr<Err = IdError>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(super) fn id<T: FromStr<Err = IdError>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     text.parse().map_err(|error: IdError| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
 }
@@ -214,11 +217,12 @@ pub(super) fn session_count(connection: &Connection) -> rusqlite::Result<u64> {
 
 pub(super) fn open_runs(connection: &Connection) -> rusqlite::Result<Vec<OpenRun>> {
     let mut statement = connection.prepare_cached(
-        "SELECT sessions.key, run, accepted_seq, resumed FROM runs JOIN sessions ON sessions.id = runs.session
+        "SELECT sessions.key, run, accepted_seq, resumed, credential FROM runs JOIN sessions ON sessions.id = runs.session
          WHERE outcome IS NULL AND quarantined IS NULL ORDER BY runs.id",
     )?;
     let open_run = |row: &Row<'_>| {
-        Ok(OpenRun { session: id(row, 0)?, run_id: id(row, 1)?, accepted_seq: row.get(2)?, resumed: row.get(3)? })
+        let by = if row.get_ref(4)? == ValueRef::Null { None } else { Some(id(row, 4)?) };
+        Ok(OpenRun { session: id(row, 0)?, run_id: id(row, 1)?, accepted_seq: row.get(2)?, resumed: row.get(3)?, by })
     };
     sound(statement.query_map([], open_run)?)
 }

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-use super::OpenError;
+use super::{OpenError, spending};
 
 /// Marks the file as ours in SQLite's header: "exoc".
 const APPLICATION_ID: i32 = 0x6578_6f63;
 
 /// Version of the tables and records that this code writes.
-const FORMAT: i32 = 2;
+const FORMAT: i32 = 3;
 
 const TABLES: &str = "
 CREATE TABLE sessions (
@@ -69,6 +69,7 @@ const RUNS: &str = "(
     outcome      TEXT,
     accepted_ms  INTEGER NOT NULL,
     resumed      INTEGER NOT NULL DEFAULT 0,
+    credential   TEXT,
     UNIQUE (run, session)
 ) STRICT";
 
@@ -77,6 +78,21 @@ CREATE UNIQUE INDEX runs_by_key ON runs (session, key) WHERE key IS NOT NULL;
 CREATE INDEX runs_open ON runs (id) WHERE outcome IS NULL;
 CREATE INDEX runs_to_forget ON runs (accepted_ms) WHERE key IS NOT NULL AND outcome IS NOT NULL;
 ";
+
+/// Columns of `spending`. `credential` is empty where it is not known.
+const SPENDING: &str = "(
+    id                 INTEGER PRIMARY KEY,
+    session            INTEGER NOT NULL REFERENCES sessions (id),
+    day                INTEGER NOT NULL,
+    credential         TEXT    NOT NULL,
+    steps              INTEGER NOT NULL,
+    input_tokens       INTEGER NOT NULL,
+    output_tokens      INTEGER NOT NULL,
+    cache_read_tokens  INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    cost               INTEGER NOT NULL,
+    UNIQUE (session, day, credential)
+) STRICT";
 
 /// What makes version 2 of version 1, but for the new table of runs: here before it is made, there after it. A time beyond
 /// SQLite's integers, which nobody's clock shows, counts as the latest.
@@ -99,7 +115,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Op
     let failed = |error: rusqlite::Error| OpenError::database(path, error);
     match version(connection, path)? {
         Some(FORMAT) => Ok(()),
-        Some(_) => upgrade(connection).map_err(failed),
+        Some(found) => upgrade(connection, found).map_err(failed),
         None if is_empty(connection).map_err(failed)? => create(connection).map_err(failed),
         None => Err(OpenError::Foreign { path: path.to_owned() }),
     }
@@ -144,18 +160,25 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(TABLES)?;
     create_runs(&transaction)?;
+    create_spending(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }
 
 /// All or nothing: whoever is stopped halfway finds the older version, and starts anew.
-fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
+fn upgrade(connection: &mut Connection, found: i32) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let [before, after] = FROM_1;
-    transaction.execute_batch(before)?;
-    create_runs(&transaction)?;
-    transaction.execute_batch(after)?;
+    if found == 1 {
+        let [before, after] = FROM_1;
+        transaction.execute_batch(before)?;
+        create_runs(&transaction)?;
+        transaction.execute_batch(after)?;
+    } else {
+        transaction.execute_batch("ALTER TABLE runs ADD COLUMN credential TEXT")?;
+    }
+    create_spending(&transaction)?;
+    spending::fill(&transaction)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }
@@ -164,10 +187,16 @@ fn create_runs(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!("CREATE TABLE runs {RUNS}; {RUN_INDEXES}"))
 }
 
-/// A temporary table of runs, which hides the stored one on this connection.
-pub(super) fn create_temporary_runs(connection: &Connection) -> rusqlite::Result<()> {
+fn create_spending(connection: &Connection) -> rusqlite::Result<()> {
+    connection
+        .execute_batch(&format!("CREATE TABLE spending {SPENDING}; CREATE INDEX spending_by_day ON spending (day);"))
+}
+
+/// Temporary tables of what is folded, which hide the stored ones on this connection.
+pub(super) fn create_temporary_folds(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "CREATE TEMP TABLE runs {RUNS};
+         CREATE TEMP TABLE spending {SPENDING};
          CREATE UNIQUE INDEX temp.folded_runs_by_key ON runs (session, key) WHERE key IS NOT NULL;"
     ))
 }

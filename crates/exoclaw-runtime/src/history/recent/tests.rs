@@ -27,7 +27,7 @@ impl Journal {
     fn accept(&self, text: &str) -> (RunId, u64) {
         let run_id: RunId = uuid::Uuid::now_v7().to_string().parse().unwrap();
         let (message, digest) = (Message::user(text), String::new());
-        let seq = self.append(Record::Accepted { run_id: run_id.clone(), message, key: None, digest });
+        let seq = self.append(Record::Accepted { run_id: run_id.clone(), message, key: None, digest, by: None });
         (run_id, seq)
     }
 

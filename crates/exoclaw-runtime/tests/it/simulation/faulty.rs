@@ -12,7 +12,7 @@ use std::{
 use exoclaw_protocol::{IdempotencyKey, SessionKey};
 use exoclaw_store::{
     AppendError, Appended, Entry, KeyedRun, KvError, KvScope, MemoryStore, OpenRun, Page, ReadError, Record,
-    SessionSummary, Store,
+    SessionSummary, Spending, Store,
 };
 use futures::{FutureExt, future::BoxFuture};
 use tokio_util::sync::CancellationToken;
@@ -194,6 +194,14 @@ impl Store for FaultyStore {
         key: &IdempotencyKey,
     ) -> BoxFuture<'static, Result<Option<KeyedRun>, ReadError>> {
         self.look(self.inner.find_key(session, key))
+    }
+
+    fn spending(
+        &self,
+        session: Option<&SessionKey>,
+        since_day: u64,
+    ) -> BoxFuture<'static, Result<Vec<Spending>, ReadError>> {
+        self.look(self.inner.spending(session, since_day))
     }
 
     fn forget_keys(&self, before_ms: u64, limit: u32) -> BoxFuture<'static, Result<u32, AppendError>> {

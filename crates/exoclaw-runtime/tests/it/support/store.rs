@@ -7,7 +7,8 @@ use std::{
 
 use exoclaw_protocol::{IdempotencyKey, SessionKey};
 use exoclaw_store::{
-    AppendError, Appended, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, SessionSummary, Store,
+    AppendError, Appended, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, SessionSummary,
+    Spending, Store,
 };
 use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::Semaphore;
@@ -167,6 +168,14 @@ impl Store for TestStore {
         key: &IdempotencyKey,
     ) -> BoxFuture<'static, Result<Option<KeyedRun>, ReadError>> {
         self.inner.find_key(session, key)
+    }
+
+    fn spending(
+        &self,
+        session: Option<&SessionKey>,
+        since_day: u64,
+    ) -> BoxFuture<'static, Result<Vec<Spending>, ReadError>> {
+        self.inner.spending(session, since_day)
     }
 
     fn forget_keys(&self, before_ms: u64, limit: u32) -> BoxFuture<'static, Result<u32, AppendError>> {

@@ -62,6 +62,7 @@ pub fn check(path: &Path) -> Result<Findings, UpkeepError> {
     findings.part("the database", |findings| check_database(&connection, findings));
     findings.part("the journal", |findings| refold(&connection, &mut |problem| findings.add(problem)));
     findings.part("the runs", |findings| compare_runs(&connection, findings));
+    findings.part("what was spent", |findings| compare_spending(&connection, findings));
     findings.part("the sessions", |findings| compare_sessions(&connection, findings));
     findings.part("the values", |findings| check_values(&connection, findings));
     findings.part("the tables", |findings| count(&connection, findings));
@@ -83,6 +84,8 @@ pub fn rebuild(config: &SqliteConfig) -> Result<Findings, UpkeepError> {
     transaction.execute_batch(
         "DELETE FROM main.runs;
          INSERT INTO main.runs SELECT * FROM temp.runs ORDER BY id;
+         DELETE FROM main.spending;
+         INSERT INTO main.spending SELECT * FROM temp.spending ORDER BY id;
          DELETE FROM main.sessions WHERE id NOT IN (SELECT session FROM temp.heads);
          UPDATE main.sessions SET
              created_ms = heads.created_ms, updated_ms = heads.updated_ms, last_seq = heads.last_seq,
@@ -120,8 +123,9 @@ fn compare_runs(connection: &Connection, findings: &mut Findings) -> rusqlite::R
              SELECT ifnull(kept.session, folded.session) AS session, ifnull(kept.run, folded.run) AS run
              FROM main.runs AS kept FULL JOIN temp.runs AS folded
                ON kept.session = folded.session AND kept.run = folded.run
-             WHERE (kept.accepted_seq, kept.accepted_ms, kept.digest, kept.outcome, kept.resumed)
-                   IS NOT (folded.accepted_seq, folded.accepted_ms, folded.digest, folded.outcome, folded.resumed)
+             WHERE (kept.accepted_seq, kept.accepted_ms, kept.digest, kept.outcome, kept.resumed, kept.credential) IS NOT
+                   (folded.accepted_seq, folded.accepted_ms, folded.digest, folded.outcome, folded.resumed,
+                    folded.credential)
                 OR (kept.key IS NOT folded.key AND NOT (kept.key IS NULL AND kept.outcome IS NOT NULL))) AS wrong
          LEFT JOIN main.sessions ON sessions.id = wrong.session WHERE wrong.session {UNDAMAGED}"
     ))?;
@@ -129,6 +133,26 @@ fn compare_runs(connection: &Connection, findings: &mut Findings) -> rusqlite::R
     while let Some(row) = rows.next()? {
         let run: String = row.get(1)?;
         let problem = format!("the run {run} is not kept as the records say");
+        findings.add(Problem { session: Some(row.get(0)?), seq: None, problem });
+    }
+    Ok(())
+}
+
+fn compare_spending(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT DISTINCT ifnull(sessions.key, '#' || session) FROM (
+             SELECT ifnull(kept.session, folded.session) AS session
+             FROM main.spending AS kept FULL JOIN temp.spending AS folded
+               ON (kept.session, kept.day, kept.credential) = (folded.session, folded.day, folded.credential)
+             WHERE (kept.steps, kept.input_tokens, kept.output_tokens, kept.cache_read_tokens, kept.cache_write_tokens,
+                    kept.cost) IS NOT
+                   (folded.steps, folded.input_tokens, folded.output_tokens, folded.cache_read_tokens,
+                    folded.cache_write_tokens, folded.cost)) AS wrong
+         LEFT JOIN main.sessions ON sessions.id = wrong.session WHERE wrong.session {UNDAMAGED}"
+    ))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let problem = "what it spent is not summed up as the records say".to_owned();
         findings.add(Problem { session: Some(row.get(0)?), seq: None, problem });
     }
     Ok(())

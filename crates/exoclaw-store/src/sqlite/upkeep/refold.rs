@@ -5,10 +5,10 @@ use rusqlite::{Connection, Row};
 use super::{super::fold::fold, super::journal, super::schema, Problem};
 use crate::{AppendError, ReadError};
 
-/// Puts what the records say into the temporary tables `runs` and `heads`, and what is wrong with the records into
-/// `damaged`. The temporary `runs` hides the stored one from here on: that is `main.runs`.
+/// Puts what the records say into the temporary tables `runs`, `spending` and `heads`, and what is wrong with the records
+/// into `damaged`. The temporary tables hide the stored ones from here on: those are `main.runs` and `main.spending`.
 pub(super) fn refold(connection: &Connection, problems: &mut dyn FnMut(Problem)) -> rusqlite::Result<()> {
-    schema::create_temporary_runs(connection)?;
+    schema::create_temporary_folds(connection)?;
     connection.execute_batch("CREATE TEMP TABLE damaged (session INTEGER NOT NULL, problem TEXT NOT NULL)")?;
     find_gaps(connection, problems)?;
 

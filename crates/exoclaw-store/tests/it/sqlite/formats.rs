@@ -2,9 +2,11 @@
 
 use std::os::unix::process::ExitStatusExt;
 
+use exoclaw_protocol::{Spent, Usage};
 use exoclaw_store::{
     RunOutcome, Store,
     conformance::samples::{ALL, accepted, ended, keyed, one_of_each, scope, session},
+    upkeep,
 };
 
 use super::{Home, strace};
@@ -13,6 +15,13 @@ use super::{Home, strace};
 pub(super) fn version_1() -> Home {
     let home = Home::new();
     home.raw().execute_batch(include_str!("../../fixtures/format-1.sql")).unwrap();
+    home
+}
+
+/// A store of version 2: as that of version 1, with a run that was taken up again and steps that counted tokens.
+pub(super) fn version_2() -> Home {
+    let home = Home::new();
+    home.raw().execute_batch(include_str!("../../fixtures/format-2.sql")).unwrap();
     home
 }
 
@@ -41,11 +50,14 @@ async fn version_1_is_upgraded_with_all_that_it_holds() {
     let (main, other) = (session("main"), session("other"));
     let mut records = one_of_each("a");
     // What version 1 did not know.
-    use exoclaw_store::Record::{RunResumed, RunSuspended, Step};
+    use exoclaw_store::Record::{Accepted, RunResumed, RunSuspended, Step};
     records.retain(|record| !matches!(record, RunResumed { .. } | RunSuspended { .. }));
     for record in &mut records {
         if let Step { cost, .. } = record {
             *cost = None;
+        }
+        if let Accepted { by, .. } = record {
+            *by = None;
         }
     }
     let read: Vec<_> = store.read(&main, 0, ALL).await.unwrap().into_iter().map(|entry| entry.record).collect();
@@ -65,14 +77,41 @@ async fn version_1_is_upgraded_with_all_that_it_holds() {
     assert!(store.find_key(&main, &"k-b".parse().unwrap()).await.unwrap().is_some());
     assert_eq!(store.append(&other, 1, vec![ended("e", RunOutcome::Ok), accepted("f")]).await.unwrap().last, 5);
     store.close().await;
-    assert_eq!(version(&home), 2);
+    assert_eq!(version(&home), 3);
+}
+
+#[tokio::test]
+async fn version_2_is_upgraded_and_summed_up() {
+    let home = version_2();
+    let store = home.open();
+    let open = store.open_runs().await.unwrap();
+    let open: Vec<_> = open.into_iter().map(|run| (run.run_id.to_string(), run.resumed, run.by)).collect();
+    assert_eq!(open, [("d".to_owned(), 1, None), ("e".to_owned(), 0, None)]);
+    let (main, other) = (session("main"), session("other"));
+    let (main, other) = (store.spending(Some(&main), 0).await.unwrap(), store.spending(Some(&other), 0).await.unwrap());
+    let ([main], [other]) = (&main[..], &other[..]) else { panic!("one day each") };
+    assert_eq!((main.day, main.spent), (20_413, Spent { steps: 1, ..Spent::default() }));
+    let usage = Usage {
+        input_tokens: i64::MAX.cast_unsigned(),
+        output_tokens: 42,
+        cache_read_tokens: 7,
+        cache_write_tokens: 0,
+    };
+    let cost = "0.001575".parse().unwrap();
+    assert_eq!((other.day, other.spent), (20_413, Spent { steps: 2, usage, cost }));
+    store.close().await;
+    assert_eq!(version(&home), 3);
+    let findings = upkeep::check(&home.path()).unwrap();
+    assert!(findings.is_sound(), "{:?}", findings.problems);
 }
 
 #[test]
 fn an_upgraded_store_is_built_like_a_new_one() {
-    let (old, new) = (version_1(), Home::new());
-    drop((old.open(), new.open()));
-    assert_eq!(schema(&old), schema(&new));
+    for old in [version_1(), version_2()] {
+        let new = Home::new();
+        drop((old.open(), new.open()));
+        assert_eq!(schema(&old), schema(&new));
+    }
 }
 
 /// Tells the child, which is this test binary too, what to open.
@@ -85,7 +124,7 @@ fn child() {
     drop(exoclaw_store::SqliteStore::open(&exoclaw_store::SqliteConfig::new(path)).unwrap());
 }
 
-/// Killed at each of its writes in turn, the upgrade leaves version 1 or 2, and the next start goes on from there.
+/// Killed at each of its writes in turn, the upgrade leaves version 1 or 3, and the next start goes on from there.
 #[test]
 fn an_upgrade_that_is_killed_is_made_up_for() {
     let mut found = [0; 2];
@@ -100,7 +139,7 @@ fn an_upgrade_that_is_killed_is_made_up_for() {
         let status = strace.env(HOME, home.path()).output().unwrap().status;
         let killed = status.signal() == Some(9) || status.code() == Some(128 + 9);
         assert!(killed || status.success(), "{status}");
-        found[usize::try_from(version(&home) - 1).unwrap()] += 1;
+        found[usize::from(version(&home) == 3)] += 1;
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let store = home.open();
@@ -108,7 +147,7 @@ fn an_upgrade_that_is_killed_is_made_up_for() {
             assert_eq!(store.open_runs().await.unwrap().len(), 2);
             store.close().await;
         });
-        assert_eq!(version(&home), 2);
+        assert_eq!(version(&home), 3);
         if !killed {
             break;
         }

@@ -77,6 +77,9 @@ async fn what_is_wrong_is_named() {
             "UPDATE runs SET outcome = NULL WHERE session = 1 AND run = 'a'",
             "session agent:main:bad: the run a is not kept",
         ),
+        ("UPDATE spending SET cost = 1 WHERE session = 1", "session agent:main:bad: what it spent is not summed up"),
+        ("DELETE FROM spending WHERE session = 1", "session agent:main:bad: what it spent is not summed up"),
+        ("UPDATE runs SET credential = NULL WHERE session = 1", "session agent:main:bad: the run a is not kept"),
         ("UPDATE runs SET key = NULL WHERE session = 1 AND run = 'c'", "session agent:main:bad: the run c is not kept"),
         (
             "UPDATE runs SET resumed = 0 WHERE session = 1 AND run = 'a'",

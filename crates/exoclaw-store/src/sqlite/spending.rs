@@ -1,0 +1,92 @@
+//! What was spent: a fold of model steps by session, day and credential.
+
+use exoclaw_protocol::{Money, RunId, SessionKey, Spent, TokenName, Usage};
+use rusqlite::{Connection, Row, params};
+
+use super::journal::{self, id, signed};
+use crate::{Record, Spending, spending::SpendingSums, store::DAY_MS};
+
+/// Adds a step. A sum that SQLite's integers can't hold stops at the largest one.
+pub(super) fn add(
+    connection: &Connection,
+    session: i64,
+    at_ms: u64,
+    run_id: &RunId,
+    (usage, cost): (&Usage, Option<Money>),
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO spending (session, day, credential, steps, input_tokens, output_tokens, cache_read_tokens,
+                 cache_write_tokens, cost)
+             VALUES (?1, ?2, ifnull((SELECT credential FROM runs WHERE run = ?3 AND session = ?1), ''), 1, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT (session, day, credential) DO UPDATE SET
+                 steps = steps + 1,
+                 input_tokens = CAST(input_tokens + excluded.input_tokens AS INTEGER),
+                 output_tokens = CAST(output_tokens + excluded.output_tokens AS INTEGER),
+                 cache_read_tokens = CAST(cache_read_tokens + excluded.cache_read_tokens AS INTEGER),
+                 cache_write_tokens = CAST(cache_write_tokens + excluded.cache_write_tokens AS INTEGER),
+                 cost = CAST(cost + excluded.cost AS INTEGER)",
+        )?
+        .execute(params![
+            session,
+            signed(at_ms / DAY_MS),
+            run_id.as_str(),
+            signed(usage.input_tokens),
+            signed(usage.output_tokens),
+            signed(usage.cache_read_tokens),
+            signed(usage.cache_write_tokens),
+            signed(cost.unwrap_or_default().billionths()),
+        ])?;
+    Ok(())
+}
+
+/// Adds all steps that are stored, for a table that is new. Damaged records are left out: they are named elsewhere.
+pub(super) fn fill(connection: &Connection) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "SELECT records.session, sessions.key, seq, at_ms, crc32, json FROM records
+         JOIN sessions ON sessions.id = records.session WHERE json LIKE '{\"kind\":\"step\"%' ORDER BY records.id",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (key, seq, at_ms): (String, u64, u64) =
+            (row.get(1)?, row.get::<_, i64>(2)?.cast_unsigned(), row.get::<_, i64>(3)?.cast_unsigned());
+        let json = row.get_ref(5)?.as_bytes().unwrap_or_default();
+        if let Ok(Record::Step { run_id, usage, cost, .. }) = journal::decode(&key, seq, at_ms, row.get(4)?, json) {
+            add(connection, row.get(0)?, at_ms, &run_id, (&usage, cost))?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds up in here rather than in SQL, whose sums fail where they are too large.
+pub(super) fn read(
+    connection: &Connection,
+    session: Option<&SessionKey>,
+    since_day: u64,
+) -> rusqlite::Result<Vec<Spending>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT key, day, credential, steps, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost
+         FROM spending JOIN sessions ON sessions.id = spending.session
+         WHERE day >= ?1 AND (?2 IS NULL OR spending.session = (SELECT id FROM sessions WHERE key = ?2))",
+    )?;
+    let mut sums = SpendingSums::default();
+    let mut rows = statement.query(params![signed(since_day), session.map(SessionKey::as_str)])?;
+    while let Some(row) = rows.next()? {
+        let credential = match row.get_ref(2)?.as_bytes()? {
+            b"" => None,
+            _ => Some(id::<TokenName>(row, 2)?),
+        };
+        sums.add(row.get(1)?, &id(row, 0)?, credential, spent(row)?);
+    }
+    Ok(sums.into_list())
+}
+
+fn spent(row: &Row<'_>) -> rusqlite::Result<Spent> {
+    let usage = Usage {
+        input_tokens: row.get(4)?,
+        output_tokens: row.get(5)?,
+        cache_read_tokens: row.get(6)?,
+        cache_write_tokens: row.get(7)?,
+    };
+    Ok(Spent { steps: row.get(3)?, usage, cost: Money::from_billionths(row.get(8)?) })
+}
