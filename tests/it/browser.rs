@@ -1,9 +1,11 @@
 //! The page in a real Chromium, served by the real daemon, answered by the scripted model server.
 
+mod hostile;
+
 use std::path::Path;
 
 use exoclaw_tests::{
-    browser::{Browser, Page, foreign_page},
+    browser::{Browser, Page},
     daemon::{Daemon, Setup},
     model::{Answer, Gate, ModelServer},
     plugins,
@@ -148,35 +150,6 @@ async fn without_a_login_the_page_says_how_to_get_in() {
     other.open(daemon.login_link()).await;
     other.wait_for(SIGN_IN).await;
     other.wait_for("document.querySelector('.problem[role=alert]')").await;
-}
-
-#[tokio::test]
-async fn a_page_of_another_origin_gets_nothing() {
-    let Some(mut page) = Browser::start().await else { return };
-    let daemon = Setup::demo().start();
-    log_in(&mut page, &daemon).await;
-
-    // The same host on another port: the cookie goes along, and only the origin tells the pages apart.
-    page.open(&foreign_page().await).await;
-    page.wait_for("document.readyState === 'complete'").await;
-    let address = daemon.address();
-    let outcome = page
-        .run(&format!(
-            "new Promise(done => {{ const s = new WebSocket('ws://{address}/ws'); \
-             s.onopen = () => done('open'); s.onerror = () => done('refused'); }})"
-        ))
-        .await;
-    assert_eq!(outcome, "refused");
-    let outcome = page.run(&format!("fetch('http://{address}/').then(() => 'read', () => 'refused')")).await;
-    assert_eq!(outcome, "refused");
-
-    // The same lines on the daemon's own page open it, so the test can tell.
-    page.open(&format!("http://{address}/")).await;
-    page.wait_for(READY).await;
-    let outcome = page
-        .run("new Promise(done => { const s = new WebSocket('/ws'); s.onopen = () => done('open'); s.onerror = () => done('refused'); })")
-        .await;
-    assert_eq!(outcome, "open");
 }
 
 /// Keeps a picture for people, where they name a folder for them.
