@@ -21,6 +21,7 @@ pub mod limits;
 mod message;
 mod method;
 mod money;
+pub mod openclaw;
 mod origin;
 mod params;
 pub mod rpc;

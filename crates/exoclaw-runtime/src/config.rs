@@ -7,7 +7,9 @@ use exoclaw_protocol::AgentId;
 use exoclaw_router::Router;
 use exoclaw_store::{Page, ReadError, Store};
 
-use crate::{clock::Clock, plugins::Plugins, price::Price, recordings::Recordings, spending::Budgets, tools::AgentTools};
+use crate::{
+    clock::Clock, plugins::Plugins, price::Price, recordings::Recordings, spending::Budgets, tools::AgentTools,
+};
 
 /// Settings, checked when the runtime starts and never changed after.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@ mod events;
 mod ids;
 mod methods;
 mod money;
+mod openclaw;
 mod params;
 mod rpc;
 mod session_keys;
