@@ -26,7 +26,7 @@ pub mod opcode {
 /// An answer that is no upgrade.
 #[derive(Debug)]
 pub struct Answer {
-    /// HTTP status.
+    /// HTTP status; 0 where the connection ended without an answer.
     pub status: u16,
     /// The whole answer.
     pub text: String,
@@ -128,7 +128,9 @@ impl RawSocket {
         }
         request.push_str("\r\n");
         let mut stream = TcpStream::connect(address).await.expect("the daemon listens");
-        stream.write_all(request.as_bytes()).await.expect("the request is sent");
+        if let Err(error) = stream.write_all(request.as_bytes()).await {
+            return Err(Answer { status: 0, text: error.to_string() });
+        }
         let head = read_head(&mut stream).await;
         let status = status_of(&head);
         if status == 101 {

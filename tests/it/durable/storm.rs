@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use exoclaw_client::Push;
@@ -121,7 +122,17 @@ impl Reader {
     }
 
     async fn connect(&mut self) -> Result<RawSocket, String> {
-        let mut socket = RawSocket::with_token(self.address, TOKEN).await;
+        let bearer = format!("Bearer {TOKEN}");
+        let mut socket = loop {
+            match RawSocket::connect(self.address, &[("Authorization", &bearer)]).await {
+                Ok(socket) => break socket,
+                // Of many that come at once from one place, some are dropped before they say who they are.
+                Err(answer) if answer.status == 0 => {
+                    tokio::time::sleep(Duration::from_millis(self.chance.below(20))).await;
+                }
+                Err(answer) => return Err(format!("{answer:?}")),
+            }
+        };
         let mut params = json!({ "session": session(self.session) });
         if let Some((epoch, seq)) = self.position {
             params["epoch"] = json!(epoch);
