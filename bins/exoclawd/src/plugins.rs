@@ -91,7 +91,7 @@ pub(crate) fn sandbox(home: &Home) -> Result<Sandbox, CliError> {
 /// Loads one; why not is for people. Blocks.
 pub(crate) fn load_one(sandbox: &Sandbox, wanted: &Wanted, env: &Env, home: &Home) -> Result<ReadyPlugin, String> {
     let loaded = match &wanted.component {
-        Component::File(path) => sandbox.load(path, wanted.pin.as_ref()).map_err(|error| {
+        Component::File(path) => sandbox.load(path, wanted.pin.as_ref(), &wanted.limits).map_err(|error| {
             let text = chain(&error);
             let path = path.display().to_string();
             if text.contains(&path) { text } else { format!("{path}: {text}") }

@@ -40,8 +40,8 @@ pub use url::Host;
 
 /// Bounds of a plugin file, with what they protect and from whom.
 pub mod limits {
-    /// Largest component in bytes: compiling must end in seconds, whoever wrote it.
-    pub const COMPONENT_BYTES: usize = 16 * 1024 * 1024;
+    /// Largest component in bytes, whatever an operator allows: it is read, copied and compiled whole.
+    pub const COMPONENT_BYTES: usize = 64 * 1024 * 1024;
 
     /// Largest manifest in bytes: it is read on every start and shown to people.
     pub const MANIFEST_BYTES: usize = 256 * 1024;

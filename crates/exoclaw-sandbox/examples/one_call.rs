@@ -20,8 +20,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let sandbox = Sandbox::new(SandboxConfig::default())?;
-    let plugin = sandbox.load(file.as_ref(), None)?;
-    let permit = Permit::new(plugin.manifest(), &grants, &Limits::default())?;
+    let limits = Limits::default();
+    let plugin = sandbox.load(file.as_ref(), None, &limits)?;
+    let permit = Permit::new(plugin.manifest(), &grants, &limits)?;
     eprintln!("requested: {:?}\ngranted:   {:?}", permit.requested(), permit.granted());
 
     let request = ToolRequest {

@@ -103,6 +103,34 @@ pub(crate) const HOSTILE: &[Hostile] = &[
         functions: HTTP,
         call: "(call $fetch_text (local.get $arguments) (local.get $arguments_len))",
     },
+    // `t`: a socket for TCP, `u`: one for UDP, `n`: the addresses of a name, `l`: listens on a socket that it never got,
+    // `c`: takes its streams, `p`: waits for it.
+    Hostile {
+        name: "sockets",
+        world: "import wasi:sockets/instance-network@0.2.0; import wasi:sockets/ip-name-lookup@0.2.0; import wasi:sockets/tcp@0.2.0; import wasi:sockets/tcp-create-socket@0.2.0; import wasi:sockets/udp-create-socket@0.2.0;",
+        imports: r#"
+          (import "wasi:sockets/instance-network@0.2.0" "instance-network" (func $network (result i32)))
+          (import "wasi:sockets/ip-name-lookup@0.2.0" "resolve-addresses" (func $lookup (param i32 i32 i32 i32)))
+          (import "wasi:sockets/tcp-create-socket@0.2.0" "create-tcp-socket" (func $tcp (param i32 i32)))
+          (import "wasi:sockets/tcp@0.2.0" "[method]tcp-socket.start-listen" (func $listen (param i32 i32)))
+          (import "wasi:sockets/tcp@0.2.0" "[method]tcp-socket.finish-connect" (func $connect (param i32 i32)))
+          (import "wasi:sockets/tcp@0.2.0" "[method]tcp-socket.subscribe" (func $subscribe (param i32) (result i32)))
+          (import "wasi:sockets/udp-create-socket@0.2.0" "create-udp-socket" (func $udp (param i32 i32)))"#,
+        functions: r#"(data (i32.const 1024) "localhost")"#,
+        call: r#"
+          (local $what i32)
+          (local.set $what (i32.load8_u offset=9 (local.get $arguments)))
+          (i32.store8 (i32.const 256) (i32.const 1))
+          (if (i32.eq (local.get $what) (i32.const 116)) (then (call $tcp (i32.const 0) (i32.const 256))))
+          (if (i32.eq (local.get $what) (i32.const 117)) (then (call $udp (i32.const 1) (i32.const 256))))
+          (if (i32.eq (local.get $what) (i32.const 110))
+            (then (call $lookup (call $network) (i32.const 1024) (i32.const 9) (i32.const 256))))
+          (if (i32.eq (local.get $what) (i32.const 108)) (then (call $listen (call $network) (i32.const 256))))
+          (if (i32.eq (local.get $what) (i32.const 99)) (then (call $connect (call $network) (i32.const 256))))
+          (if (i32.eq (local.get $what) (i32.const 112)) (then (drop (call $subscribe (i32.const 1))) (i32.store8 (i32.const 256) (i32.const 0))))
+          (call $number (if (result i32) (i32.load8_u (i32.const 256))
+            (then (i32.add (i32.const 10) (i32.load8_u (i32.const 260)))) (else (i32.const 0))))"#,
+    },
     // Reads the key that the text is.
     Hostile {
         name: "kv",

@@ -1,5 +1,7 @@
 //! The interfaces of `wit/plugin.wit` that a guest calls, and the linker that offers them beside WASI.
 
+mod sockets;
+
 use tracing::Level;
 use wasmtime::{
     Engine, Result, StoreContextMut,
@@ -22,8 +24,10 @@ use crate::{
     state::State,
 };
 
+pub(crate) use sockets::deny as deny_sockets;
+
 /// Interfaces that every component may import, by package and interface; what they give depends on the grants.
-pub(crate) const OFFERED: [&str; 12] = [
+pub(crate) const OFFERED: [&str; 13] = [
     "exoclaw:plugin/types",
     "exoclaw:plugin/log",
     "exoclaw:plugin/kv",
@@ -36,12 +40,13 @@ pub(crate) const OFFERED: [&str; 12] = [
     "wasi:http/types",
     "wasi:io/",
     "wasi:random/",
+    sockets::PACKAGE,
 ];
 
 /// The version of WASI that `wasmtime-wasi` defines; a test notices when they drift apart.
 const FILESYSTEM_TYPES: &str = "wasi:filesystem/types@0.2.12";
 
-/// Everything that a guest can import. `wasi:sockets` is not there.
+/// Everything that gives a guest something. Sockets, which give nothing, are for [`deny_sockets`].
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     let l = &mut linker;

@@ -14,8 +14,9 @@
 //!
 //! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
 //! let sandbox = Sandbox::new(SandboxConfig::default())?;
-//! let plugin = sandbox.load("echo.wasm".as_ref(), None)?;
-//! let permit = Permit::new(plugin.manifest(), &Grants::default(), &Limits::default())?;
+//! let limits = Limits::default();
+//! let plugin = sandbox.load("echo.wasm".as_ref(), None, &limits)?;
+//! let permit = Permit::new(plugin.manifest(), &Grants::default(), &limits)?;
 //! let request = ToolRequest {
 //!     tool: "echo".parse()?,
 //!     arguments: serde_json::json!({ "text": "hello" }),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use exoclaw_plugin_format::ByteSize;
+use exoclaw_plugin_format::{ByteSize, limits::COMPONENT_BYTES};
 use serde::{Deserialize, Deserializer, de};
 
-/// What one call may use; `[plugins.limits]` of the config.
+/// What one call may use, and how large the component may be; `[plugins.limits]` of the config.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -22,6 +22,8 @@ pub struct Limits {
     pub host_calls: u64,
     /// Calls of this plugin that run at the same time; more of them wait.
     pub concurrency: u32,
+    /// The component's own size: compiling must end in seconds, whoever wrote it. Those of CPython need more.
+    pub component: ByteSize,
 }
 
 impl Default for Limits {
@@ -33,6 +35,7 @@ impl Default for Limits {
             output: ByteSize(exoclaw_protocol::limits::TOOL_OUTPUT_BYTES as u64),
             host_calls: 100_000,
             concurrency: 4,
+            component: ByteSize(16 << 20),
         }
     }
 }
@@ -45,6 +48,7 @@ pub const CEILING: Limits = Limits {
     output: ByteSize(exoclaw_protocol::limits::TOOL_OUTPUT_BYTES as u64),
     host_calls: 10_000_000,
     concurrency: 64,
+    component: ByteSize(COMPONENT_BYTES as u64),
 };
 
 /// A limit that is zero or over its ceiling.
@@ -83,7 +87,8 @@ impl Limits {
         within("fuel", &self.fuel, &0, &most.fuel, ToString::to_string)?;
         within("output", &self.output, &none, &most.output, ToString::to_string)?;
         within("host_calls", &self.host_calls, &0, &most.host_calls, ToString::to_string)?;
-        within("concurrency", &self.concurrency, &0, &most.concurrency, ToString::to_string)
+        within("concurrency", &self.concurrency, &0, &most.concurrency, ToString::to_string)?;
+        within("component", &self.component, &none, &most.component, ToString::to_string)
     }
 }
 

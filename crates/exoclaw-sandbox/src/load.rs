@@ -8,12 +8,12 @@ use std::{
     sync::Arc,
 };
 
-use exoclaw_plugin_format::{FormatError, Manifest, limits::COMPONENT_BYTES};
+use exoclaw_plugin_format::{ByteSize, FormatError, Manifest};
 use exoclaw_protocol::ToolName;
 use wasmtime::component::Component;
 
 use crate::{
-    Plugin, Sandbox, Sha256Digest,
+    Limits, Plugin, Sandbox, Sha256Digest,
     bindings::{ToolPluginPre, reconciling::ReconcilingPluginPre},
     imports, plugin,
     schema::Schema,
@@ -38,6 +38,14 @@ pub enum LoadError {
         #[source]
         source: io::Error,
     },
+    /// The file is larger than its operator allows.
+    #[error("the component has {}, its limit is {limit}: limits.component of the plugin sets it", ByteSize(*size))]
+    TooLarge {
+        /// Its size in bytes.
+        size: u64,
+        /// What is allowed.
+        limit: ByteSize,
+    },
     /// The bytes are no component, are too many, or have no valid manifest.
     #[error(transparent)]
     Format(#[from] FormatError),
@@ -60,13 +68,14 @@ pub enum LoadError {
     /// The component does not validate or compile.
     #[error("compile the component")]
     Compile(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The component wants something that no grant can give.
-    #[error("the component imports {import}, {remedy}")]
+    /// The component wants something that the host does not have.
+    #[error(
+        "the component imports {import}, which this version does not offer: \
+         build it against exoclaw:plugin@0.1.0 and WASI 0.2"
+    )]
     UnknownImport {
         /// The import.
         import: String,
-        /// What to do.
-        remedy: &'static str,
     },
     /// The manifest lists tools, the component has no way to call them.
     #[error("the component does not export {TOOL}, which its manifest promises")]
@@ -77,15 +86,22 @@ pub enum LoadError {
 }
 
 impl Sandbox {
-    /// Loads a plugin from its file. Blocks: it compiles, or reads the cache.
+    /// Loads a plugin from its file, if that is no larger than [`Limits::component`]. Blocks: it compiles, or reads the cache.
     ///
     /// # Errors
-    /// Files that can't be read, and those of [`Sandbox::load_bytes`].
-    pub fn load(&self, path: &Path, pin: Option<&Sha256Digest>) -> Result<Plugin, LoadError> {
+    /// Files that can't be read or are too large, and those of [`Sandbox::load_bytes`].
+    pub fn load(&self, path: &Path, pin: Option<&Sha256Digest>, limits: &Limits) -> Result<Plugin, LoadError> {
         let failed = |source| LoadError::Read { path: path.to_owned(), source };
+        let limit = limits.component;
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(failed)?;
-        file.take(COMPONENT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        file.take(limit.0.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+        // The file may have grown since.
+        let size = size.max(bytes.len() as u64);
+        if size > limit.0 {
+            return Err(LoadError::TooLarge { size, limit });
+        }
         self.load_bytes(&bytes, pin)
     }
 
@@ -108,7 +124,8 @@ impl Sandbox {
         let component = component.map_err(|error| LoadError::Compile(error.into()))?;
         self.check_interface(&component)?;
         let unfit = |error: wasmtime::Error| LoadError::Link(error.into());
-        let linked = self.0.linker.instantiate_pre(&component).map_err(unfit)?;
+        let linker = imports::deny_sockets(&self.0.linker, &component).map_err(unfit)?;
+        let linked = linker.instantiate_pre(&component).map_err(unfit)?;
         let exports = |interface| component.get_export_index(None, interface).is_some();
         let reconciler = exports(RECONCILER).then(|| ReconcilingPluginPre::new(linked.clone()));
         let reconciler = reconciler.transpose().map_err(unfit)?;
@@ -130,7 +147,7 @@ impl Sandbox {
         let types = component.component_type();
         for (import, _) in types.imports(engine) {
             if !imports::OFFERED.iter().any(|offered| offers(offered, import)) {
-                return Err(LoadError::UnknownImport { import: import.to_owned(), remedy: remedy(import) });
+                return Err(LoadError::UnknownImport { import: import.to_owned() });
             }
         }
         if types.exports(engine).all(|(export, _)| export != TOOL) {
@@ -143,14 +160,6 @@ impl Sandbox {
 /// Whether an offered package (`wasi:io/`) or interface (`exoclaw:plugin/log`) covers an import with its version.
 fn offers(offered: &str, import: &str) -> bool {
     import.strip_prefix(offered).is_some_and(|rest| offered.ends_with('/') || rest.starts_with('@') || rest.is_empty())
-}
-
-fn remedy(import: &str) -> &'static str {
-    if import.starts_with("wasi:sockets/") {
-        "which no grant gives: plugins open no sockets"
-    } else {
-        "which this version does not offer: build it against exoclaw:plugin@0.1.0 and WASI 0.2"
-    }
 }
 
 fn schemas(manifest: &Manifest) -> Result<HashMap<ToolName, Schema>, LoadError> {

@@ -111,6 +111,31 @@ fn add_asks_before_it_changes_anything() {
     run(home.path(), &dir).failed(2, &["--dir /other=x fits no request"]);
 }
 
+/// A component with as much in it as one with a language's runtime.
+#[test]
+fn a_large_component_is_allowed_by_its_operator_alone() {
+    let home = home_with(AGENT);
+    let mut bytes = std::fs::read(plugins::example("echo")).unwrap();
+    // A custom section `x` of zeros, which means nothing.
+    let size: u32 = 17 << 20;
+    bytes.extend([0, size as u8 | 0x80, (size >> 7) as u8 | 0x80, (size >> 14) as u8 | 0x80, (size >> 21) as u8]);
+    bytes.extend([1, b'x']);
+    bytes.resize(bytes.len() + size as usize - 2, 0);
+    let file = home.path().join("large.wasm");
+    std::fs::write(&file, &bytes).unwrap();
+    let hello = ["plugin", "call", "echo", "echo", "{\"text\":\"hello\"}"];
+
+    let added = run(home.path(), &["plugin", "add", "--yes", file.to_str().unwrap()]).ok();
+    assert!(added.talk.contains("larger than 16 MiB, 17.0 MiB: limits.component will be 18 MiB"), "{added:#?}");
+    assert_eq!(run(home.path(), &hello).ok().out, "hello\n");
+    let path = home.path().join("config.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, config.replace("component = \"18 MiB\"", "component = \"16 MiB\"")).unwrap();
+    run(home.path(), &hello).failed(65, &["its limit is 16 MiB", "limits.component"]);
+    std::fs::write(&path, config.replace("component = \"18 MiB\"", "component = \"65 MiB\"")).unwrap();
+    run(home.path(), &hello).failed(65, &["limit component = 65 MiB", "at most 64 MiB"]);
+}
+
 #[test]
 fn a_new_project_builds_packs_and_runs() {
     let home = home();

@@ -13,8 +13,9 @@ use std::{
     time::Duration,
 };
 
+use exoclaw_protocol::PluginName;
 use exoclaw_runtime::ReadyPlugin;
-use exoclaw_sandbox::{Grants, Limits, Manifest};
+use exoclaw_sandbox::{Grants, Limits, Manifest, Sha256Digest, limits};
 use indicatif::{ProgressBar, ProgressStyle};
 
 pub(super) use call::{content_text, cost};
@@ -47,8 +48,7 @@ fn find(plugin: &str, context: &mut Context<'_>) -> Result<(Wanted, bool), CliEr
         let path = PathBuf::from(plugin);
         let manifest = manifest(&read(&path)?, &path)?;
         let component = Component::File(path);
-        let (grants, limits) = (Grants::default(), Limits::default());
-        return Ok((Wanted { name: manifest.name, component, pin: None, grants, limits, record: false }, false));
+        return Ok((by_hand(manifest.name, component, None), false));
     }
     let loaded = config(context)?;
     let found = loaded.config.plugins.iter().find(|config| config.name.as_str() == plugin);
@@ -56,6 +56,12 @@ fn find(plugin: &str, context: &mut Context<'_>) -> Result<(Wanted, bool), CliEr
         Some(config) => Ok((plugins::wanted(config, &context.home, loaded.directory()), true)),
         None => Err(unknown(plugin, &loaded)),
     }
+}
+
+/// A component that someone has at hand: granted nothing, and as large as any may be.
+fn by_hand(name: PluginName, component: Component, pin: Option<Sha256Digest>) -> Wanted {
+    let limits = Limits { component: limits::CEILING.component, ..Limits::default() };
+    Wanted { name, component, pin, grants: Grants::default(), limits, record: false }
 }
 
 fn config(context: &mut Context<'_>) -> Result<Loaded, CliError> {

@@ -43,6 +43,8 @@ pub(crate) struct NewPlugin {
     pub(crate) env: Vec<String>,
     pub(crate) secrets: Vec<String>,
     pub(crate) kv: Option<String>,
+    /// `limits.component`, where the usual is not enough.
+    pub(crate) component: Option<String>,
 }
 
 impl Edit {
@@ -111,6 +113,7 @@ impl Edit {
 
     /// Adds or replaces a plugin.
     pub(crate) fn set_plugin(&mut self, plugin: &NewPlugin) -> Result<(), EditError> {
+        let path = self.path.clone();
         let plugins = self.tables("plugins")?;
         let place = plugins.iter().position(|table| is(table, "name", &plugin.name));
         let mut fresh = Table::new();
@@ -126,6 +129,11 @@ impl Edit {
         let grants = grants(plugin);
         if !grants.is_empty() {
             table.insert("grants", Item::Table(grants));
+        }
+        if let Some(component) = &plugin.component {
+            let limits = table.entry("limits").or_insert_with(|| Item::Table(Table::new()));
+            let limits = limits.as_table_like_mut().ok_or(EditError::Form { path, key: "plugins.limits" })?;
+            limits.insert("component", value(component));
         }
         if place.is_none() {
             plugins.push(fresh);

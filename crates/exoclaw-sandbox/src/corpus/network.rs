@@ -60,6 +60,12 @@ const fn same(name: &'static str, text: &'static str, narrow: fn(&Ground) -> Ter
     case(name, text, narrow, text)
 }
 
+/// No grant gives sockets: the same server is reached by a request that is granted.
+const fn socket(name: &'static str, text: &'static str) -> Case {
+    let control = Control { guest: "http", text: PLAIN, wide: all };
+    Case { name, attack: Attack::Call { guest: "sockets", text, narrow: all, control } }
+}
+
 const PLAIN: &str = "GET http://127.0.0.1:PORT/inside";
 
 pub(super) const CASES: &[Case] = &[
@@ -99,6 +105,12 @@ pub(super) const CASES: &[Case] = &[
     case("read a body without end", "GET http://127.0.0.1:PORT/flood", all, PLAIN),
     case("read a head without end", "GET http://127.0.0.1:PORT/head", all, PLAIN),
     case("wait for a slow body", "GET http://127.0.0.1:PORT/drip", briefly, PLAIN),
+    socket("open a socket for TCP", "t"),
+    socket("open a socket for UDP", "u"),
+    socket("look up a name", "n"),
+    socket("listen on a socket that it was not given", "l"),
+    socket("take the streams of a socket that it was not given", "c"),
+    socket("wait for a socket that it was not given", "p"),
     Case {
         name: "use a secret that was not granted",
         attack: Attack::Call {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use exoclaw_sandbox::{Called, Grants, Host, KeyValue, KeyValueError, Limits, Permit};
+use exoclaw_sandbox::{CallError, Called, Grants, Host, KeyValue, KeyValueError, Limits, Permit};
 use futures::future::{BoxFuture, FutureExt, Shared};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -180,6 +180,30 @@ async fn env_is_what_was_requested_and_granted() {
     });
     assert_eq!(asked.into_inner().unwrap(), ["TZ"]);
     assert_eq!(text(&plugin.call(&permit, request(json!({})), Host::default()).await), "01");
+}
+
+/// Opens a socket and answers 10 and the error's number, or 00.
+const SOCKET: Guest<'_> = Guest {
+    world: "import wasi:sockets/tcp-create-socket@0.2.0;",
+    imports: r#"(import "wasi:sockets/tcp-create-socket@0.2.0" "create-tcp-socket" (func $tcp (param i32 i32)))"#,
+    call: "(call $tcp (i32.const 0) (i32.const 256))
+           (call $number (if (result i32) (i32.load8_u (i32.const 256))
+             (then (i32.add (i32.const 10) (i32.load8_u (i32.const 260)))) (else (i32.const 0))))",
+    ..Guest::NONE
+};
+
+#[tokio::test]
+async fn sockets_are_there_and_refuse() {
+    let called = call(&SOCKET.load(), &Limits::default()).await;
+    assert_eq!((text(&called), called.metering.host_calls), ("11", 1), "access-denied, and counted");
+}
+
+#[tokio::test]
+async fn refused_sockets_use_up_host_calls() {
+    let forever = "(loop $on (call $tcp (i32.const 0) (i32.const 256)) (br $on)) unreachable";
+    let limits = Limits { host_calls: 100, ..Limits::default() };
+    let called = call(&Guest { call: forever, ..SOCKET }.load(), &limits).await;
+    assert!(matches!(called.detail, Some(CallError::HostCalls { host_calls: 100 })), "{called:?}");
 }
 
 #[tokio::test]

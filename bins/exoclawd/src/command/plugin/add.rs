@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use exoclaw_sandbox::{Grants, Limits, Manifest, Sha256Digest};
+use exoclaw_sandbox::{ByteSize, Limits, Manifest, Sha256Digest};
 
 use super::Context;
 use crate::{
@@ -11,7 +11,8 @@ use crate::{
     error::{CliError, Exit},
     home::create_private,
     keys,
-    plugins::{Component, Wanted},
+    plugins::Component,
+    terminal,
 };
 
 pub(super) fn run(args: &PluginAddArgs, context: &mut Context<'_>) -> Result<Exit, CliError> {
@@ -25,9 +26,7 @@ pub(super) fn run(args: &PluginAddArgs, context: &mut Context<'_>) -> Result<Exi
     }
     // The whole of it is tried before anything is asked or written.
     let component = Component::File(args.file.clone());
-    let (grants, limits) = (Grants::default(), Limits::default());
-    let wanted = Wanted { name: manifest.name.clone(), component, pin: Some(sha256), grants, limits, record: false };
-    super::load(&wanted, context)?;
+    super::load(&super::by_hand(manifest.name.clone(), component, Some(sha256)), context)?;
 
     if !context.terminal.json {
         super::inspect::head(&manifest, context)?;
@@ -36,6 +35,7 @@ pub(super) fn run(args: &PluginAddArgs, context: &mut Context<'_>) -> Result<Exi
     }
     let mut plugin = plan(args, &manifest, &loaded, context)?;
     plugin.sha256 = sha256.to_string();
+    plugin.component = larger(bytes.len() as u64, context)?;
     if !args.yes && !context.confirm(&format!("add {} with these grants?", manifest.name))? {
         context.terminal.say("nothing was changed")?;
         return Ok(Exit::Failed);
@@ -111,7 +111,19 @@ fn plan(
     if replaced {
         context.terminal.notice(format_args!("{name} is in the config already: component and grants are replaced"))?;
     }
-    Ok(NewPlugin { name, path, sha256: String::new(), fs, http, env, secrets, kv })
+    Ok(NewPlugin { name, path, sha256: String::new(), fs, http, env, secrets, kv, component: None })
+}
+
+/// What a component needs that is larger than usual, in whole MiB.
+fn larger(size: u64, context: &mut Context<'_>) -> Result<Option<String>, CliError> {
+    let usual = Limits::default().component;
+    if size <= usual.0 {
+        return Ok(None);
+    }
+    let wanted = ByteSize(size.next_multiple_of(1 << 20)).to_string();
+    let size = terminal::bytes(size);
+    context.terminal.notice(format_args!("it is larger than {usual}, {size}: limits.component will be {wanted}"))?;
+    Ok(Some(wanted))
 }
 
 /// The secrets that are kept already: a grant of another one would keep the plugin from loading.
