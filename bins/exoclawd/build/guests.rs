@@ -44,7 +44,15 @@ pub(crate) fn build(root: &Path, out_dir: &Path) -> Result<std::result::Result<V
     if !examples.join("Cargo.toml").is_file() {
         return Ok(Err("plugins-examples is not beside the sources".to_owned()));
     }
-    rerun_if_changed(&examples);
+    // Not the whole folder: other languages' tools lie in it too.
+    rerun_if_changed(&examples.join("Cargo.toml"));
+    rerun_if_changed(&examples.join("Cargo.lock"));
+    for entry in fs::read_dir(&examples)? {
+        let dir = entry?.path();
+        if dir.join("Cargo.toml").is_file() {
+            rerun_if_changed(&dir);
+        }
+    }
     rerun_if_changed(&root.join("crates/exoclaw-sandbox/wit"));
     // OUT_DIR is {target folder}/{profile}/build/{package}/out.
     let target_dir = out_dir.ancestors().nth(4).ok_or("OUT_DIR is not in a target folder")?;
@@ -66,7 +74,8 @@ pub(crate) fn build(root: &Path, out_dir: &Path) -> Result<std::result::Result<V
     let mut files = Vec::new();
     for entry in fs::read_dir(&examples)? {
         let dir = entry?.path();
-        if dir.join("plugin.toml").is_file() {
+        // Those in other languages need tools that not every build has.
+        if dir.join("plugin.toml").is_file() && dir.join("Cargo.toml").is_file() {
             files.push(packed(&dir, &components, out_dir)?);
         }
     }

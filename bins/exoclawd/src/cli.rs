@@ -202,6 +202,12 @@ pub(crate) struct OnboardArgs {
 pub(crate) enum PluginCommand {
     /// Make a project of a plugin
     New(PluginNewArgs),
+    /// Build a plugin's project and pack it
+    ///
+    /// Runs the tool of its language: cargo where there is a Cargo.toml, `npm run build` where there is a package.json,
+    /// componentize-py where there is a requirements.txt. What these need is installed into the project the first time, with
+    /// npm or pip.
+    Build(PluginBuildArgs),
     /// Put the manifest into a built component
     Pack(PluginPackArgs),
     /// Say what a plugin offers and asks for; none of its code runs
@@ -210,7 +216,7 @@ pub(crate) enum PluginCommand {
         #[arg(value_name = "NAME|FILE")]
         plugin: String,
     },
-    /// Run one tool under its grants and print output and cost
+    /// Run one tool under its grants and print output, cost, and what it logs
     ///
     /// A plugin of the config runs under the grants of the config, a file under none. A store of its own is not lent to it
     /// here: the daemon's is in use.
@@ -241,7 +247,22 @@ pub(crate) struct PluginNewArgs {
 /// Languages that projects can be made in.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Language {
+    /// Compiled by cargo: small and quick
     Rust,
+    /// JavaScript, with fetch, by componentize-js
+    Js,
+    /// CPython, by componentize-py
+    Python,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginBuildArgs {
+    /// Folder of the project
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(crate) project: PathBuf,
+    /// Where to write the plugin [default: NAME.wasm beside plugin.toml]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -249,7 +270,7 @@ pub(crate) struct PluginPackArgs {
     /// Folder with plugin.toml
     #[arg(default_value = ".", value_name = "DIR")]
     pub(crate) project: PathBuf,
-    /// The built component [default: target/wasm32-wasip2/release/NAME.wasm]
+    /// The built component [default: where `plugin build` leaves it]
     #[arg(long, value_name = "FILE")]
     pub(crate) component: Option<PathBuf>,
     /// Where to write the plugin [default: NAME.wasm beside plugin.toml]
@@ -267,6 +288,9 @@ pub(crate) struct PluginCallArgs {
     /// The arguments, a JSON object
     #[arg(default_value = "{}", value_name = "JSON")]
     pub(crate) arguments: String,
+    /// Run it so many times, show the last output and how long calls took
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) times: u32,
 }
 
 #[derive(Debug, Args)]

@@ -1,11 +1,16 @@
-//! The daemon's log: stderr, as much as `EXOCLAW_LOG` says.
+//! The daemon's log: stderr, as much as `EXOCLAW_LOG` says. And what plugins say to whoever tries them.
 
-use tracing::level_filters::LevelFilter;
+use std::{
+    fmt::Debug,
+    io::{self, Write},
+};
+
+use tracing::{Event, Subscriber, field::Field, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer,
     filter::{FilterExt, Targets},
     fmt,
-    layer::SubscriberExt,
+    layer::{self, SubscriberExt},
     util::SubscriberInitExt,
 };
 
@@ -35,4 +40,26 @@ pub(crate) fn start(env: &Env, json: bool, colour: bool) -> Result<(), CliError>
     // A second daemon in one process, as in tests, logs where the first one does.
     tracing_subscriber::registry().with(lines.with_filter(wanted.and(quiet))).try_init().ok();
     Ok(())
+}
+
+/// Shows what plugins say, as they say it, and nothing else.
+pub(crate) fn start_for_plugins() {
+    let wanted = Targets::new().with_target("exoclaw::plugin", LevelFilter::TRACE);
+    tracing_subscriber::registry().with(Said.with_filter(wanted)).try_init().ok();
+}
+
+/// Prints the lines of plugins.
+struct Said;
+
+impl<S: Subscriber> Layer<S> for Said {
+    fn on_event(&self, event: &Event<'_>, _: layer::Context<'_, S>) {
+        event.record(&mut |field: &Field, value: &dyn Debug| {
+            // Nothing is left to tell whoever closed the stream.
+            match field.name() {
+                "line" => writeln!(io::stderr(), "  {value:?}").ok(),
+                "dropped" => writeln!(io::stderr(), "  ({value:?} lines more)").ok(),
+                _ => None,
+            };
+        });
+    }
 }

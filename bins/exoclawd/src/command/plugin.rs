@@ -1,6 +1,7 @@
 //! `plugin`: from a new project to a tool that an agent uses.
 
 mod add;
+mod build;
 mod call;
 mod inspect;
 mod list;
@@ -32,6 +33,7 @@ use crate::{
 pub(super) fn run(command: PluginCommand, context: &mut Context<'_>) -> Result<Exit, CliError> {
     match command {
         PluginCommand::New(args) => new::run(&args, context),
+        PluginCommand::Build(args) => build::run(args, context),
         PluginCommand::Pack(args) => pack::run(&args, context),
         PluginCommand::Inspect { plugin } => inspect::run(&plugin, context),
         PluginCommand::Call(args) => call::run(&args, context),

@@ -33,13 +33,29 @@ pub(super) fn run(args: &PluginCallArgs, context: &mut Context<'_>) -> Result<Ex
         agent: "main".parse().map_err(of)?,
         session: "command-line".to_owned(),
     };
-    let host =
-        Host { progress: context.terminal.talk_is_screen.then(|| Arc::new(say_progress) as _), ..Host::default() };
-    let called = super::super::wait_for(async { Ok(ready.plugin.call(&ready.permit, request, host).await) })?;
+    let once = || {
+        let progress = context.terminal.talk_is_screen.then(|| Arc::new(say_progress) as _);
+        ready.plugin.call(&ready.permit, request.clone(), Host { progress, ..Host::default() })
+    };
+    if !context.terminal.json && args.times == 1 {
+        crate::log::start_for_plugins();
+    }
+    let (called, times) = super::super::wait_for(async {
+        let mut called = once().await;
+        let mut times = vec![called.metering.wall_us];
+        while times.len() < args.times as usize && !called.output.is_error {
+            called = once().await;
+            times.push(called.metering.wall_us);
+        }
+        Ok((called, times))
+    })?;
     let exit = if called.output.is_error { Exit::Failed } else { Exit::Ok };
     if context.terminal.json {
         let detail = called.detail.as_ref().map(|error| chain(error));
-        let body = serde_json::json!({ "output": called.output, "metering": called.metering, "detail": detail });
+        let mut body = serde_json::json!({ "output": called.output, "metering": called.metering, "detail": detail });
+        if args.times > 1 {
+            body["calls"] = serde_json::to_value(Times::of(times)).unwrap_or_default();
+        }
         context.terminal.value(&body)?;
         return Ok(exit);
     }
@@ -56,7 +72,29 @@ pub(super) fn run(args: &PluginCallArgs, context: &mut Context<'_>) -> Result<Ex
     }
     let cost = context.terminal.talk_colour.paint(Style::Dim, cost(&called.metering));
     context.terminal.say(cost)?;
+    if args.times > 1 {
+        let Times { count, median_us, p99_us } = Times::of(times);
+        let of = |us| duration(Duration::from_micros(us));
+        context.terminal.say(format_args!("{count} calls: median {}, p99 {}", of(median_us), of(p99_us)))?;
+    }
     Ok(exit)
+}
+
+/// How long calls took.
+#[derive(Debug, serde::Serialize)]
+struct Times {
+    count: usize,
+    median_us: u64,
+    p99_us: u64,
+}
+
+impl Times {
+    /// Of at least one call.
+    fn of(mut times: Vec<u64>) -> Self {
+        times.sort_unstable();
+        let at = |percent: usize| times.get((times.len() - 1) * percent / 100).copied().unwrap_or_default();
+        Self { count: times.len(), median_us: at(50), p99_us: at(99) }
+    }
 }
 
 /// A piece of output as people read it.

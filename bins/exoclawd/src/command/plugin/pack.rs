@@ -1,8 +1,10 @@
 //! `plugin pack`.
 
+use std::path::{Path, PathBuf};
+
 use exoclaw_sandbox::{Manifest, pack};
 
-use super::Context;
+use super::{Context, build};
 use crate::{
     cli::PluginPackArgs,
     error::{CliError, Exit},
@@ -18,13 +20,9 @@ pub(super) fn run(args: &PluginPackArgs, context: &mut Context<'_>) -> Result<Ex
     })?;
     let broken = |error| CliError::new(Exit::Data, format!("{} is no manifest", path.display())).because(error);
     let manifest = Manifest::from_toml(&text).map_err(broken)?;
-    let component = args.component.clone().unwrap_or_else(|| {
-        let file = format!("{}.wasm", manifest.name.as_str().replace('-', "_"));
-        args.project.join("target/wasm32-wasip2/release").join(file)
-    });
-    let component_bytes = super::read(&component).map_err(|error| {
-        error.hint("build it with `cargo build --release --target wasm32-wasip2`, or name it with --component FILE")
-    })?;
+    let component = args.component.clone().unwrap_or_else(|| built(&args.project, &manifest));
+    let component_bytes = super::read(&component)
+        .map_err(|error| error.hint("build it with `exoclawd plugin build`, or name it with --component FILE"))?;
     let packed = pack(&component_bytes, &manifest)
         .map_err(|error| CliError::new(Exit::Data, format!("pack {}", component.display())).because(error))?;
     let out = args.out.clone().unwrap_or_else(|| args.project.join(format!("{}.wasm", manifest.name)));
@@ -37,4 +35,13 @@ pub(super) fn run(args: &PluginPackArgs, context: &mut Context<'_>) -> Result<Ex
         context.terminal.line(format_args!("{}: {} {}, {size}", out.display(), manifest.name, manifest.version))?;
     }
     Ok(Exit::Ok)
+}
+
+/// Where the language's tool puts the component.
+fn built(project: &Path, manifest: &Manifest) -> PathBuf {
+    if !project.join("Cargo.toml").exists() {
+        return project.join(build::COMPONENT);
+    }
+    let file = format!("{}.wasm", manifest.name.as_str().replace('-', "_"));
+    project.join("target").join(build::TARGET).join("release").join(file)
 }
