@@ -16,9 +16,13 @@ ci *GATES:
 setup:
     cargo xtask setup
 
-# Only build the example plugins
+# Only build the example plugins in Rust
 plugins:
     cargo xtask plugins
+
+# Examples and new projects in each language, with npm and pip
+languages *ARGS:
+    cargo xtask languages {{ARGS}}
 
 # Kills, power cuts, failing and full disks
 faults *ARGS:

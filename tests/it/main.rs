@@ -6,5 +6,6 @@ mod canaries;
 mod chat;
 mod cli;
 mod durable;
+mod languages;
 mod network;
 mod tidy;

@@ -48,6 +48,22 @@ pub(crate) fn tester(shell: &Shell, args: &str) -> Result<Command> {
     Ok(cargo)
 }
 
+/// Examples and new projects in each language, with the tools that people use. Needs Node.js and Python, and registries.
+pub(crate) fn languages(shell: &mut Shell, args: &[String]) -> Result<()> {
+    up::plugins(shell)?;
+    shell.section("daemon and tests", |shell| {
+        shell.run(&mut Guest::page_cargo(
+            shell,
+            "build --locked --package exoclawd --package exoclaw-tests --bins --tests",
+        )?)
+    })?;
+    shell.section("languages", |shell| {
+        let mut test =
+            tester(shell, "test --locked --package exoclawd --package exoclaw-tests --test it languages:: --")?;
+        shell.run(test.arg("--test-threads=1").args(args).env("EXOCLAW_LANGUAGES", "1"))
+    })
+}
+
 type Gate = fn(&mut Shell) -> Result<()>;
 
 /// The quick ones first.

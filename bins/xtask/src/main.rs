@@ -23,7 +23,8 @@ cargo xtask up [ARGS]      build everything and start the daemon; ARGS go to `ex
 cargo xtask test [ARGS]    build everything and run all tests; ARGS go to `cargo test`
 cargo xtask ci [GATE…]     the other gates, or those that are named
 cargo xtask setup          only make the machine ready
-cargo xtask plugins        only build the example plugins into target/plugins
+cargo xtask plugins        only build the example plugins in Rust into target/plugins
+cargo xtask languages      examples and new projects in Rust, JavaScript and Python, with npm and pip
 cargo xtask faults [ARGS]  kills, power cuts, failing disks; --help says more
 cargo xtask coverage       all tests, with a floor for the lines they reach
 cargo xtask bench          measure a release build: serving, then each crate's hot paths";
@@ -53,6 +54,7 @@ fn run(shell: &mut Shell, command: &str, args: &[String]) -> Result<()> {
         "ci" => ci::ci(shell, args),
         "setup" => shell.section("setup", toolchain::setup),
         "plugins" => up::plugins(shell),
+        "languages" => ci::languages(shell, args),
         "faults" => faults::faults(shell, args),
         "coverage" => ci::coverage(shell),
         "bench" => ci::bench(shell, args),

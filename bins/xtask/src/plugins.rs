@@ -33,11 +33,11 @@ pub(crate) fn build(shell: &mut Shell) -> Result<()> {
     Ok(())
 }
 
-/// The folders with a plugin, in order.
+/// The folders with a plugin in Rust, in order. Those in other languages are for [`languages`](crate::ci::languages).
 fn folders(sources: &std::path::Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(sources).map_err(|error| format!("read {}: {error}", sources.display()))?;
     let mut folders: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    folders.retain(|folder| folder.join("plugin.toml").is_file());
+    folders.retain(|folder| folder.join("plugin.toml").is_file() && folder.join("Cargo.toml").is_file());
     folders.sort();
     Ok(folders)
 }
