@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use exoclaw_protocol::limits;
@@ -39,6 +42,7 @@ pub(crate) struct Place {
     admission: Arc<Admission>,
     arrival: u64,
     evicted: CancellationToken,
+    is_known: AtomicBool,
     _place: OwnedSemaphorePermit,
 }
 
@@ -64,7 +68,7 @@ impl Admission {
             stranger.evicted.cancel();
         }
         drop(strangers);
-        Some(Place { admission: Arc::clone(self), arrival, evicted, _place: place })
+        Some(Place { admission: Arc::clone(self), arrival, evicted, is_known: AtomicBool::new(false), _place: place })
     }
 
     fn lock(&self) -> MutexGuard<'_, Strangers> {
@@ -90,14 +94,18 @@ impl Strangers {
 }
 
 impl Place {
-    /// Its holder has shown a credential.
+    /// Its holder has shown a credential, and keeps the place: even where it was about to be taken.
     pub(crate) fn known(&self) {
+        self.is_known.store(true, Ordering::Release);
         self.admission.lock().by_arrival.remove(&self.arrival);
     }
 
-    /// Cancelled when the place is needed for somebody else.
-    pub(crate) fn evicted(&self) -> &CancellationToken {
-        &self.evicted
+    /// Ends when the place is needed for somebody else.
+    pub(crate) async fn evicted(&self) {
+        self.evicted.cancelled().await;
+        if self.is_known.load(Ordering::Acquire) {
+            std::future::pending().await
+        }
     }
 }
 

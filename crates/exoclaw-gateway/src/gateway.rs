@@ -133,12 +133,11 @@ impl Gateway {
 async fn greet(tls: Option<TlsAcceptor>, door: Arc<Door>, stream: Wire, peer: Peer, place: Arc<Place>) {
     let stream = match (tls, stream) {
         (Some(tls), Wire::Tcp(stream)) => {
-            let evicted = place.evicted().clone();
             let stop = door.runtime.tasks().token();
             // Whichever comes first, nothing has been said yet that would have to be kept.
             let agreed = tokio::select! {
                 agreed = tokio::time::timeout(limits::HEADER_DEADLINE, tls.accept(stream)) => agreed,
-                () = evicted.cancelled() => return,
+                () = place.evicted() => return,
                 () = stop.cancelled() => return,
             };
             match agreed {

@@ -49,7 +49,7 @@ impl Door {
 /// Serves one connection until it ends, is upgraded, is needed for somebody else, or the daemon stops.
 pub(crate) async fn serve(door: Arc<Door>, stream: Wire, peer: Peer, place: Arc<Place>) {
     let stop = door.runtime.tasks().token();
-    let evicted = place.evicted().clone();
+    let own_place = Arc::clone(&place);
     let service = service_fn(move |request| {
         let (door, place) = (Arc::clone(&door), Arc::clone(&place));
         async move { Ok::<_, Infallible>(answer::secure(route(&door, request, peer, place).await)) }
@@ -64,7 +64,7 @@ pub(crate) async fn serve(door: Arc<Door>, stream: Wire, peer: Peer, place: Arc<
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return log_end(peer, ended),
-        () = evicted.cancelled() => return tracing::debug!(%peer, "connection given up: its place was needed"),
+        () = own_place.evicted() => return tracing::debug!(%peer, "connection given up: its place was needed"),
         () = stop.cancelled() => {}
     }
     // The request under way is still answered.

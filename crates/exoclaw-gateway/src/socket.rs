@@ -121,7 +121,7 @@ impl Socket {
     /// Says how to part, if there is anyone to part from.
     async fn serve(&mut self, frames: &mut Frames<Wire>) -> Option<Goodbye> {
         let stop = self.visitor.door.runtime.tasks().token();
-        let evicted = self.visitor.place.evicted().clone();
+        let place = Arc::clone(&self.visitor.place);
         let mut timer = pin!(sleep_until(self.deadline()));
         loop {
             let room = self.outbox.has_room();
@@ -131,7 +131,7 @@ impl Socket {
             // The work that follows is done after the wait, without waiting again.
             let goodbye = tokio::select! {
                 () = stop.cancelled() => Some(self.stopping()),
-                () = evicted.cancelled() => Some(PLACE_NEEDED),
+                () = place.evicted() => Some(PLACE_NEEDED),
                 () = revoked(self.visitor.pass.as_ref()) => Some(self.revoked()),
                 Some(done) = self.requests.next(), if room => self.done(done).err().map(|lagged| self.slow(lagged)),
                 arrival = self.watches.next(), if room => {

@@ -1,13 +1,19 @@
 use std::net::Ipv4Addr;
 
+use futures::FutureExt;
+
 use super::*;
 
 fn source(n: usize) -> Option<IpAddr> {
     Some(Ipv4Addr::from_bits(u32::try_from(n).unwrap()).into())
 }
 
+fn is_evicted(place: &Place) -> bool {
+    place.evicted().now_or_never().is_some()
+}
+
 fn evicted(places: &[Place]) -> Vec<usize> {
-    let gone = places.iter().enumerate().filter(|(_, place)| place.evicted().is_cancelled());
+    let gone = places.iter().enumerate().filter(|(_, place)| is_evicted(place));
     gone.map(|(at, _)| at).collect()
 }
 
@@ -18,8 +24,20 @@ fn a_flood_of_one_source_drives_out_its_own_oldest_only() {
     friend.known();
     let count = limits::UNAUTHENTICATED_SOCKETS_OF_SOURCE + 3;
     let strangers: Vec<Place> = (0..count).map(|_| admission.admit(source(1)).unwrap()).collect();
-    assert!(!friend.evicted().is_cancelled() && !other.evicted().is_cancelled());
+    assert!(!is_evicted(&friend) && !is_evicted(&other));
     assert_eq!(evicted(&strangers), [0, 1, 2]);
+}
+
+/// It may be about to show one when the place is needed: both happen at once.
+#[test]
+fn whoever_shows_a_credential_keeps_a_place_that_was_needed() {
+    let admission = Admission::new(&[]);
+    let friend = admission.admit(source(1)).unwrap();
+    let strangers: Vec<Place> =
+        (0..limits::UNAUTHENTICATED_SOCKETS_OF_SOURCE).map(|_| admission.admit(source(1)).unwrap()).collect();
+    assert!(is_evicted(&friend) && evicted(&strangers).is_empty());
+    friend.known();
+    assert!(!is_evicted(&friend));
 }
 
 #[test]
@@ -30,7 +48,7 @@ fn a_flood_of_many_sources_drives_out_strangers_by_chance() {
         friend.known();
         let count = limits::UNAUTHENTICATED_SOCKETS + 10;
         let strangers: Vec<Place> = (0..count).map(|n| admission.admit(source(n)).unwrap()).collect();
-        assert!(!friend.evicted().is_cancelled());
+        assert!(!is_evicted(&friend));
         evicted(&strangers)
     };
     let (one, two) = (flood(), flood());
