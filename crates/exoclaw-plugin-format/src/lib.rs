@@ -1,7 +1,7 @@
 //! The plugin file: a WebAssembly component that carries its manifest in a custom section.
 //!
 //! [`pack`] puts a [`Manifest`] into a component and [`Manifest::of_component`] reads it back, so that describing a plugin
-//! runs none of its code. The crate reads bytes and text that it is given; it opens no file, compiles nothing and runs
+//! runs none of its code. [`Signed`] finds the signatures over both, and adds some. The crate reads bytes and text that it is given; it opens no file, compiles nothing and runs
 //! nothing, so that a build script can use it as well as the daemon. Only `exoclaw-sandbox` and build scripts depend on it.
 //!
 //! ```
@@ -29,12 +29,14 @@ mod http;
 mod manifest;
 mod requests;
 mod section;
+mod signature;
 mod size;
 
 pub use http::{HttpHost, HttpHostError, HttpPattern, HttpScheme, HttpTarget, PatternError, TargetError};
 pub use manifest::{Manifest, ManifestError, ToolDecl};
 pub use requests::{Access, FsRequest, Requests, SecretRequest};
 pub use section::{FormatError, PackError, SECTION, pack};
+pub use signature::{SIGNATURE_SECTION, Signature, Signed};
 pub use size::{ByteSize, ByteSizeError};
 pub use url::Host;
 
@@ -45,6 +47,9 @@ pub mod limits {
 
     /// Largest manifest in bytes: it is read on every start and shown to people.
     pub const MANIFEST_BYTES: usize = 256 * 1024;
+
+    /// Signatures of one plugin: each is checked on every start.
+    pub const SIGNATURES: usize = 8;
 
     /// Tools of one plugin: each one takes room in the model's context.
     pub const TOOLS: usize = 64;

@@ -1,5 +1,7 @@
 //! The custom section of a component that carries the manifest.
 
+use std::ops::Range;
+
 use wasm_encoder::{CustomSection, Encode, Section};
 use wasmparser::{BinaryReader, BinaryReaderError};
 
@@ -7,6 +9,9 @@ use crate::{Manifest, ManifestError, limits};
 
 /// Name of the custom section; its data is the manifest as JSON.
 pub const SECTION: &str = "exoclaw:manifest";
+
+/// How the names of our sections begin.
+const OWN: &str = "exoclaw:";
 
 /// Magic, version and layer of a component (WebAssembly component model, Binary.md: preamble).
 const COMPONENT_HEADER: [u8; 8] = *b"\0asm\x0d\0\x01\0";
@@ -45,6 +50,9 @@ pub enum FormatError {
     /// The manifest breaks a rule.
     #[error("the component's manifest is not valid")]
     Manifest(#[source] ManifestError),
+    /// The section of signatures is not of its form.
+    #[error("the component's signatures are not valid: {0}")]
+    Signatures(&'static str),
 }
 
 /// A component that can't be packed.
@@ -100,6 +108,20 @@ impl Manifest {
 
 /// Data of every manifest section of the component itself; those of nested modules and components don't count.
 fn sections(bytes: &[u8]) -> Result<Vec<&[u8]>, FormatError> {
+    let manifests = customs(bytes)?.into_iter().filter(|custom| custom.name == SECTION);
+    Ok(manifests.map(|custom| custom.data).collect())
+}
+
+/// A custom section.
+pub(crate) struct Custom<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) data: &'a [u8],
+    /// Where it lies in the file, with its id and size.
+    pub(crate) range: Range<usize>,
+}
+
+/// The custom sections of exoclaw in the component itself.
+pub(crate) fn customs(bytes: &[u8]) -> Result<Vec<Custom<'_>>, FormatError> {
     if bytes.len() > limits::COMPONENT_BYTES {
         return Err(FormatError::TooLarge { size: bytes.len() });
     }
@@ -107,16 +129,22 @@ fn sections(bytes: &[u8]) -> Result<Vec<&[u8]>, FormatError> {
         return Err(FormatError::CoreModule);
     }
     let Some(body) = bytes.strip_prefix(&COMPONENT_HEADER) else { return Err(FormatError::NotAComponent) };
-    named(BinaryReader::new(body, COMPONENT_HEADER.len())).map_err(FormatError::Damaged)
+    own(BinaryReader::new(body, COMPONENT_HEADER.len())).map_err(FormatError::Damaged)
 }
 
-fn named<'a>(mut body: BinaryReader<'a>) -> Result<Vec<&'a [u8]>, BinaryReaderError> {
+fn own<'a>(mut body: BinaryReader<'a>) -> Result<Vec<Custom<'a>>, BinaryReaderError> {
     let mut found = Vec::new();
     while !body.eof() {
+        let start = body.original_position();
         let id = body.read_u8()?;
         let mut section = body.read_reader()?;
-        if id == CUSTOM && section.read_string()? == SECTION {
-            found.push(section.read_bytes(section.bytes_remaining())?);
+        if id != CUSTOM {
+            continue;
+        }
+        let name = section.read_string()?;
+        if name.starts_with(OWN) {
+            let data = section.read_bytes(section.bytes_remaining())?;
+            found.push(Custom { name, data, range: start..body.original_position() });
         }
     }
     Ok(found)

@@ -4,6 +4,7 @@
 mod http;
 mod manifest;
 mod section;
+mod signature;
 mod size;
 
 use exoclaw_plugin_format::Manifest;

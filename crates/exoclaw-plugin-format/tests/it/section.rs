@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use crate::{EMPTY, notes};
 
 /// A custom section as the component model writes it.
-fn section(name: &str, data: &[u8]) -> Vec<u8> {
+pub(crate) fn section(name: &str, data: &[u8]) -> Vec<u8> {
     use wasm_encoder::{CustomSection, Encode, Section};
     let section = CustomSection { name: name.into(), data: data.into() };
     let mut bytes = vec![section.id()];
