@@ -14,7 +14,7 @@ use std::{
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, component::Component};
 
-use crate::Sha256Digest;
+use crate::{LoadError, Sha256Digest};
 
 /// Bits of a mode that let others in.
 const OTHERS: u32 = 0o077;
@@ -34,19 +34,19 @@ impl Cache {
         Self { dir, engine: hex::encode(&hasher.0.finalize()[..8]) }
     }
 
-    /// The compiled component, from disk if it is there and sound.
+    /// The compiled component, from disk if it is there and sound; otherwise it is compiled and kept.
     pub(crate) fn component(
         &self,
         engine: &Engine,
         digest: &Sha256Digest,
-        bytes: &[u8],
-    ) -> wasmtime::Result<Component> {
+        compile: impl FnOnce() -> Result<Component, LoadError>,
+    ) -> Result<Component, LoadError> {
         match self.read(engine, digest) {
             Ok(Some(component)) => return Ok(component),
             Ok(None) => {}
             Err(error) => self.skipped(digest, "read", &*error),
         }
-        let component = Component::from_binary(engine, bytes)?;
+        let component = compile()?;
         if let Err(error) = component.serialize().map_err(io::Error::other).and_then(|code| self.write(digest, &code)) {
             self.skipped(digest, "write", &error);
         }

@@ -33,6 +33,7 @@
 
 mod bindings;
 mod cache;
+mod compile;
 pub mod corpus;
 mod digest;
 mod entry;
@@ -50,6 +51,7 @@ mod plugin;
 mod recording;
 mod sandbox;
 mod schema;
+mod signature;
 mod state;
 mod ticker;
 
@@ -68,3 +70,4 @@ pub use permit::{GrantError, Permit};
 pub use plugin::{Asked, Called, Plugin, ToolRequest};
 pub use recording::{Player, Recorder, Recording, Tape};
 pub use sandbox::{Sandbox, SandboxConfig, SandboxError};
+pub use signature::{PublicKey, PublicKeyError, SignatureError, SigningKey, SigningKeyError, Trust, signers};

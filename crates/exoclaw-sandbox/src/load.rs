@@ -6,17 +6,18 @@ use std::{
     io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use exoclaw_plugin_format::{ByteSize, FormatError, Manifest};
 use exoclaw_protocol::ToolName;
-use wasmtime::component::Component;
 
 use crate::{
-    Limits, Plugin, Sandbox, Sha256Digest,
+    Limits, Plugin, PublicKey, Sandbox, Sha256Digest, SignatureError,
     bindings::{ToolPluginPre, reconciling::ReconcilingPluginPre},
     imports, plugin,
     schema::Schema,
+    signature,
 };
 
 /// The interface that every plugin exports.
@@ -57,6 +58,15 @@ pub enum LoadError {
         /// What the file has.
         found: Sha256Digest,
     },
+    /// A signature does not hold.
+    #[error("check the component's signatures")]
+    Signature(#[source] SignatureError),
+    /// Nobody who is trusted has signed it, and the operator wants that.
+    #[error("{}; sandbox.require_signed wants a signature by a key of sandbox.trusted_keys", unsigned(signers))]
+    Untrusted {
+        /// Who has signed it.
+        signers: Vec<PublicKey>,
+    },
     /// A tool's schema can't be used.
     #[error("tool {tool}: its input schema is not valid: {reason}")]
     Schema {
@@ -68,6 +78,15 @@ pub enum LoadError {
     /// The component does not validate or compile.
     #[error("compile the component")]
     Compile(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Compiling takes too long.
+    #[error("the component was not compiled within {limit:?}: make it smaller, or give it more time")]
+    TooSlow {
+        /// The time that it had.
+        limit: Duration,
+    },
+    /// Others that took too long are still being compiled.
+    #[error("components that took too long are still being compiled: try again later")]
+    CompilersBusy,
     /// The component wants something that the host does not have.
     #[error(
         "the component imports {import}, which this version does not offer: \
@@ -108,20 +127,22 @@ impl Sandbox {
     /// Loads a plugin from its bytes. Blocks: it compiles, or reads the cache.
     ///
     /// # Errors
-    /// Bytes that are no packed component, are not the pinned ones, or want or offer something else than the interface.
+    /// Bytes that are no packed component, are not the pinned ones, are not signed as they have to be, take too long to
+    /// compile, or want or offer something else than the interface.
     pub fn load_bytes(&self, bytes: &[u8], pin: Option<&Sha256Digest>) -> Result<Plugin, LoadError> {
         let manifest = Manifest::of_component(bytes)?;
         let found = Sha256Digest::of(bytes);
         if let Some(pinned) = pin.filter(|pinned| **pinned != found) {
             return Err(LoadError::Pin { pinned: *pinned, found });
         }
+        let signers = self.signers(bytes)?;
         let schemas = schemas(&manifest)?;
         let engine = &self.0.engine;
+        let compile = || self.0.compiler.compile(engine, bytes);
         let component = match &self.0.cache {
-            Some(cache) => cache.component(engine, &found, bytes),
-            None => Component::from_binary(engine, bytes),
+            Some(cache) => cache.component(engine, &found, compile)?,
+            None => compile()?,
         };
-        let component = component.map_err(|error| LoadError::Compile(error.into()))?;
         self.check_interface(&component)?;
         let unfit = |error: wasmtime::Error| LoadError::Link(error.into());
         let linker = imports::deny_sockets(&self.0.linker, &component).map_err(unfit)?;
@@ -135,6 +156,7 @@ impl Sandbox {
             manifest,
             digest: found,
             sha256,
+            signers,
             schemas,
             pre,
             reconciler,
@@ -142,7 +164,17 @@ impl Sandbox {
         })))
     }
 
-    fn check_interface(&self, component: &Component) -> Result<(), LoadError> {
+    /// Who has signed it, if that is enough.
+    fn signers(&self, bytes: &[u8]) -> Result<Vec<PublicKey>, LoadError> {
+        let signers = signature::signers(bytes).map_err(LoadError::Signature)?;
+        let trust = &self.0.trust;
+        if trust.required && !signers.iter().any(|key| trust.name(key).is_some()) {
+            return Err(LoadError::Untrusted { signers });
+        }
+        Ok(signers)
+    }
+
+    fn check_interface(&self, component: &wasmtime::component::Component) -> Result<(), LoadError> {
         let engine = &self.0.engine;
         let types = component.component_type();
         for (import, _) in types.imports(engine) {
@@ -155,6 +187,14 @@ impl Sandbox {
         }
         Ok(())
     }
+}
+
+fn unsigned(signers: &[PublicKey]) -> String {
+    if signers.is_empty() {
+        return "the component is not signed".to_owned();
+    }
+    let keys: Vec<_> = signers.iter().map(PublicKey::to_string).collect();
+    format!("the component is signed by none who is trusted, but by {}", keys.join(", "))
 }
 
 /// Whether an offered package (`wasi:io/`) or interface (`exoclaw:plugin/log`) covers an import with its version.

@@ -32,6 +32,7 @@ pub struct Permit {
     requested: Vec<String>,
     granted: Vec<String>,
     unrequested: Vec<String>,
+    missing: Vec<String>,
 }
 
 /// A directory that the guest sees.
@@ -142,6 +143,8 @@ impl Permit {
         if let Some(quota) = kv {
             lines.add(true, format!("kv {quota}"));
         }
+        let requested = manifest.requests.lines();
+        let missing = requested.iter().filter(|request| !lines.gives(request)).cloned().collect();
         Ok(Self {
             plugin: manifest.name.clone(),
             dirs: dirs.into(),
@@ -152,9 +155,10 @@ impl Permit {
             limits: limits.clone(),
             slots: Arc::new(Semaphore::new(limits.concurrency as usize)),
             env_names,
-            requested: manifest.requests.lines(),
+            requested,
             granted: lines.granted,
             unrequested: lines.unrequested,
+            missing,
         })
     }
 
@@ -212,6 +216,11 @@ impl Permit {
         &self.unrequested
     }
 
+    /// What the plugin asks for and does not get, or not all of it: a line each for people.
+    pub fn missing(&self) -> &[String] {
+        &self.missing
+    }
+
     /// The limits of each call.
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -237,6 +246,12 @@ impl Lines {
             self.unrequested.push(line)
         }
         effective
+    }
+
+    /// Whether all of a request was granted. Grants of directories say in brackets which one it is.
+    fn gives(&self, request: &str) -> bool {
+        let rest_of = |granted: &String| granted.strip_prefix(request).map(str::to_owned);
+        self.granted.iter().filter_map(rest_of).any(|rest| rest.is_empty() || rest.starts_with(" ("))
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::{sync::SemaphorePermit, time::timeout};
 
 use crate::{
-    CallError, Host, Permit, Sha256Digest,
+    CallError, Host, Permit, PublicKey, Sha256Digest,
     bindings::{ToolPluginPre, reconciling::ReconcilingPluginPre},
     entry::Entry,
     instance, limits, sandbox,
@@ -29,6 +29,7 @@ pub(crate) struct Inner {
     pub(crate) manifest: Manifest,
     pub(crate) digest: Sha256Digest,
     pub(crate) sha256: String,
+    pub(crate) signers: Vec<PublicKey>,
     pub(crate) schemas: HashMap<ToolName, Schema>,
     pub(crate) pre: ToolPluginPre<State>,
     /// There if the component exports `reconciler`.
@@ -89,6 +90,11 @@ impl Plugin {
     /// SHA-256 of the component.
     pub fn digest(&self) -> Sha256Digest {
         self.0.digest
+    }
+
+    /// Whose signatures it has, trusted or not.
+    pub fn signers(&self) -> &[PublicKey] {
+        &self.0.signers
     }
 
     /// Runs one tool in a fresh instance and drops the instance. Dropping the future stops the guest, wherever it is.

@@ -4,6 +4,7 @@ use std::{
     fmt, io,
     path::PathBuf,
     sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
 };
 
 use tokio::sync::Semaphore;
@@ -11,7 +12,9 @@ use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures, component::Linker,
 };
 
-use crate::{HttpConfig, cache::Cache, http::Client, imports, limits, state::State, ticker::Ticker};
+use crate::{
+    HttpConfig, Trust, cache::Cache, compile::Compiler, http::Client, imports, limits, state::State, ticker::Ticker,
+};
 
 /// How the engine is set up.
 #[derive(Debug, Clone)]
@@ -24,11 +27,25 @@ pub struct SandboxConfig {
     pub queue: usize,
     /// How plugins reach the network, as far as they are granted it.
     pub http: HttpConfig,
+    /// Whose plugins are loaded.
+    pub trust: Trust,
+    /// How long compiling one component may take.
+    pub compile_time: Duration,
 }
+
+/// Components made from Python, the largest there are, take 40 seconds on a busy machine.
+const COMPILE_TIME: Duration = Duration::from_secs(120);
 
 impl Default for SandboxConfig {
     fn default() -> Self {
-        Self { cache: None, concurrency: 64, queue: 1024, http: HttpConfig::default() }
+        Self {
+            cache: None,
+            concurrency: 64,
+            queue: 1024,
+            http: HttpConfig::default(),
+            trust: Trust::default(),
+            compile_time: COMPILE_TIME,
+        }
     }
 }
 
@@ -64,6 +81,8 @@ pub(crate) struct Inner {
     pub(crate) linker: Linker<State>,
     pub(crate) ticker: Ticker,
     pub(crate) cache: Option<Cache>,
+    pub(crate) compiler: Compiler,
+    pub(crate) trust: Trust,
     /// One permit for each instance that the pool has room for.
     pub(crate) slots: Semaphore,
     /// Calls that wait for a slot, of their plugin or of the pool. Bounded by `queue`; when full, a call is refused.
@@ -78,7 +97,7 @@ impl Sandbox {
     /// # Errors
     /// No address space for the pool, no thread, or a certificate that is none.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
-        let SandboxConfig { cache, concurrency, queue, http } = config;
+        let SandboxConfig { cache, concurrency, queue, http, trust, compile_time } = config;
         let failed = |error: wasmtime::Error| SandboxError::Engine { concurrency, source: error.into() };
         let engine = Engine::new(&engine_config(concurrency)).map_err(failed)?;
         let linker = imports::linker(&engine).map_err(failed)?;
@@ -87,7 +106,8 @@ impl Sandbox {
         let slots = Semaphore::new(concurrency as usize);
         let http = Arc::new(Client::new(http).map_err(SandboxError::Tls)?);
         let waiting = AtomicUsize::new(0);
-        Ok(Self(Arc::new(Inner { engine, linker, ticker, cache, slots, waiting, queue, http })))
+        let compiler = Compiler::new(compile_time);
+        Ok(Self(Arc::new(Inner { engine, linker, ticker, cache, compiler, trust, slots, waiting, queue, http })))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Files that are no plugin are refused, each with its reason, and never run.
 
-use exoclaw_sandbox::{ByteSize, FormatError, Limits, LoadError, Sha256Digest, pack};
+use std::time::Duration;
+
+use exoclaw_sandbox::{ByteSize, FormatError, Limits, LoadError, Sandbox, SandboxConfig, Sha256Digest, pack};
 use proptest::prelude::*;
 
 use crate::guest::{ECHO, Guest, sandbox};
@@ -86,6 +88,31 @@ fn imports_that_nobody_gets() {
     let error = refused(&Guest { world, imports, call: ECHO, ..Guest::NONE }.packed());
     assert!(matches!(&error, LoadError::UnknownImport { import } if import == "secrets"), "{error:?}");
     assert!(error.to_string().contains("WASI 0.2"), "{error}");
+}
+
+/// Much work for the compiler, in few bytes of source: a long function of many variables.
+fn slow() -> Vec<u8> {
+    let line = "(local.set $i (i32.add (i32.mul (local.get $i) (local.get $tool)) (i32.popcnt (local.get $i))))";
+    let call = format!("{} (call $number (i32.const 1))", line.repeat(100_000));
+    Guest { call: &call, ..Guest::NONE }.packed()
+}
+
+#[test]
+fn what_takes_too_long_to_compile_is_refused_and_can_not_pile_up() {
+    let limit = Duration::from_millis(1);
+    let config = SandboxConfig { concurrency: 4, compile_time: limit, ..SandboxConfig::default() };
+    let (sandbox, slow) = (Sandbox::new(config).unwrap(), slow());
+    for _ in 0..2 {
+        let error = sandbox.load_bytes(&slow, None).unwrap_err();
+        assert!(matches!(error, LoadError::TooSlow { limit: of } if of == limit), "{error:?}");
+    }
+    let echo = Guest { call: ECHO, ..Guest::NONE }.packed();
+    let busy = |sandbox: &Sandbox| matches!(sandbox.load_bytes(&echo, None), Err(LoadError::CompilersBusy));
+    assert!(busy(&sandbox), "two are under way already");
+    // They end by themselves, and others get their turn.
+    while busy(&sandbox) {
+        std::thread::yield_now();
+    }
 }
 
 proptest! {

@@ -15,3 +15,4 @@ mod permit;
 mod reconcile;
 mod secrets;
 mod server;
+mod signature;
