@@ -391,12 +391,18 @@ pub struct PluginInfo {
     /// Why it can't be called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Why the file that lies there now is not used; the one before it still is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_update: Option<String>,
     /// Its tools.
     pub tools: Vec<PluginTool>,
     /// What it asks for, a line each.
     pub requested: Vec<String>,
     /// What it gets, a line each.
     pub granted: Vec<String>,
+    /// What it asks for and does not get, or not all of it, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 /// One tool of a plugin.

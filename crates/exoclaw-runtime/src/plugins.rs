@@ -1,16 +1,24 @@
 //! The plugins that agents may be given.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use exoclaw_protocol::{PluginInfo, PluginName, PluginTool};
 use exoclaw_sandbox::{Permit, Plugin};
 
-/// All plugins of the config, those that could not be loaded too.
+/// All plugins of the config, those that could not be loaded too. Which they are never changes; each of them can be replaced.
 #[derive(Debug, Default)]
-pub struct Plugins(Vec<(PluginName, State)>);
+pub struct Plugins(RwLock<Vec<Slot>>);
 
 /// A plugin that can be called, or why it can't.
-type State = Result<Arc<ReadyPlugin>, String>;
+pub(crate) type State = Result<Arc<ReadyPlugin>, String>;
+
+#[derive(Debug)]
+struct Slot {
+    name: PluginName,
+    state: State,
+    /// Why the newest file is not the one that is called.
+    refused_update: Option<String>,
+}
 
 /// One plugin of the config.
 #[derive(Debug)]
@@ -39,20 +47,68 @@ impl ReadyPlugin {
     }
 }
 
+/// What came of the new file of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Replaced {
+    /// The next call goes to it.
+    Taken {
+        /// What it asks for beyond its grants, and the one before it did not: a line each.
+        asks_for_more: Vec<String>,
+    },
+    /// It is the one that is called already.
+    Same,
+    /// It can't be called: the one before it goes on, if there is one.
+    Refused,
+    /// The config has no such plugin.
+    Unknown,
+}
+
 impl Plugins {
     /// Plugins in the order of the config.
     pub fn new(slots: Vec<PluginSlot>) -> Self {
-        Self(slots.into_iter().map(|slot| (slot.name, slot.state.map(Arc::new))).collect())
+        let slot = |PluginSlot { name, state }| Slot { name, state: state.map(Arc::new), refused_update: None };
+        Self(RwLock::new(slots.into_iter().map(slot).collect()))
     }
 
-    pub(crate) fn find(&self, name: &str) -> Option<&State> {
-        self.0.iter().find(|(found, _)| found.as_str() == name).map(|(_, state)| state)
+    /// Puts the new file of a plugin, or why it can't be called, in the old one's place. Calls under way end on the old one.
+    pub(crate) fn replace(&self, PluginSlot { name, state }: PluginSlot) -> Replaced {
+        let mut slots = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(slot) = slots.iter_mut().find(|slot| slot.name == name) else { return Replaced::Unknown };
+        let new = match (state, &slot.state) {
+            (Ok(new), _) => new,
+            (Err(reason), Ok(_)) => {
+                slot.refused_update = Some(reason);
+                return Replaced::Refused;
+            }
+            (Err(reason), Err(_)) => {
+                slot.state = Err(reason);
+                return Replaced::Refused;
+            }
+        };
+        slot.refused_update = None;
+        let mut asks_for_more = Vec::new();
+        if let Ok(old) = &slot.state {
+            if old.plugin.digest() == new.plugin.digest() {
+                return Replaced::Same;
+            }
+            let is_new = |line: &&String| !old.permit.requested().contains(line);
+            asks_for_more = new.permit.missing().iter().filter(is_new).cloned().collect();
+        }
+        slot.state = Ok(Arc::new(new));
+        Replaced::Taken { asks_for_more }
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<State> {
+        self.read(|slots| slots.iter().find(|slot| slot.name.as_str() == name).map(|slot| slot.state.clone()))
     }
 
     /// How many can be called and how many can't.
     pub(crate) fn counts(&self) -> (u64, u64) {
-        let ready = self.0.iter().filter(|(_, state)| state.is_ok()).count();
-        (ready as u64, (self.0.len() - ready) as u64)
+        self.read(|slots| {
+            let ready = slots.iter().filter(|slot| slot.state.is_ok()).count();
+            (ready as u64, (slots.len() - ready) as u64)
+        })
     }
 
     /// Every tool as configs name it.
@@ -61,20 +117,26 @@ impl Plugins {
     }
 
     pub(crate) fn list(&self) -> Vec<PluginInfo> {
-        self.0.iter().map(|(name, state)| info(name, state)).collect()
+        self.read(|slots| slots.iter().map(info).collect())
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&[Slot]) -> T) -> T {
+        read(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn info(name: &PluginName, state: &State) -> PluginInfo {
+fn info(Slot { name, state, refused_update }: &Slot) -> PluginInfo {
     let nothing = PluginInfo {
         name: name.clone(),
         version: None,
         description: None,
         sha256: None,
         error: None,
+        refused_update: refused_update.clone(),
         tools: Vec::new(),
         requested: Vec::new(),
         granted: Vec::new(),
+        missing: Vec::new(),
     };
     let ready = match state {
         Ok(ready) => ready,
@@ -93,6 +155,7 @@ fn info(name: &PluginName, state: &State) -> PluginInfo {
         tools: manifest.tools.iter().map(tool).collect(),
         requested: ready.permit.requested().to_vec(),
         granted: ready.permit.granted().to_vec(),
+        missing: ready.permit.missing().to_vec(),
         ..nothing
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     journal::{read_only, read_refusal},
     keys,
     load::Load,
-    plugins::Plugins,
+    plugins::{PluginSlot, Plugins, Replaced},
     recordings::Recordings,
     recovery,
     session::shutting_down,
@@ -178,6 +178,18 @@ impl Runtime {
     /// Answers `plugin.list`.
     pub fn plugins(&self) -> PluginListResult {
         PluginListResult { plugins: self.inner.plugins.list() }
+    }
+
+    /// Puts the new file of a plugin, or why it can't be called, in the old one's place: the next call goes to it, those
+    /// under way end on the old one. A file that can't be called leaves the old one where it is.
+    pub fn replace_plugin(&self, slot: PluginSlot) -> Replaced {
+        let replaced = self.inner.plugins.replace(slot);
+        if matches!(replaced, Replaced::Taken { .. }) {
+            for agent in self.inner.agents.values() {
+                agent.tools.refresh(&self.inner.plugins);
+            }
+        }
+        replaced
     }
 
     /// Answers `session.list`.

@@ -1,6 +1,9 @@
 //! Offers plugins to the model as its tools.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use exoclaw_agent::{Invocation, Progress, ToolReturn, Tools};
 use exoclaw_protocol::{
@@ -27,26 +30,65 @@ pub(crate) use tapes::{Playing, Tapes};
 #[derive(Debug)]
 pub(crate) struct AgentTools {
     agent: AgentId,
-    specs: Arc<[ToolSpec]>,
-    /// By the name that the model uses.
-    targets: HashMap<String, (Arc<ReadyPlugin>, ToolName)>,
+    /// As the agent's config names them: `plugin` for all of a plugin, `plugin.tool` for one.
+    selectors: Vec<String>,
+    /// Replaced as a whole when a plugin is.
+    offer: RwLock<Arc<Offer>>,
 }
 
+/// What is offered at a time.
+#[derive(Debug, Default)]
+struct Offer {
+    specs: Arc<[ToolSpec]>,
+    /// By the name that the model uses.
+    targets: HashMap<String, Target>,
+}
+
+type Target = (Arc<ReadyPlugin>, ToolName);
+
 impl AgentTools {
-    /// The tools that the agent's config names: `plugin` for all of a plugin, `plugin.tool` for one. A plugin that could
-    /// not be loaded offers none.
-    pub(crate) fn new(agent: &AgentId, tools: &[String], plugins: &Plugins) -> Result<Self, StartError> {
-        let (mut specs, mut targets) = (Vec::new(), HashMap::new());
-        for selector in tools {
-            let unknown = || {
-                let known = plugins.tool_names().join(", ");
-                StartError::UnknownTool { agent: agent.clone(), tool: selector.clone(), known }
-            };
+    /// The tools that the agent's config names. A plugin that could not be loaded offers none.
+    pub(crate) fn new(agent: &AgentId, selectors: &[String], plugins: &Plugins) -> Result<Self, StartError> {
+        let (offer, unknown) = Offer::new(agent, selectors, plugins);
+        if let Some(selector) = unknown.into_iter().next() {
+            let known = plugins.tool_names().join(", ");
+            return Err(StartError::UnknownTool { agent: agent.clone(), tool: selector.clone(), known });
+        }
+        Ok(Self { agent: agent.clone(), selectors: selectors.to_vec(), offer: RwLock::new(Arc::new(offer)) })
+    }
+
+    /// Offers what the plugins have now. A tool that is gone is offered no more.
+    pub(crate) fn refresh(&self, plugins: &Plugins) {
+        let (offer, unknown) = Offer::new(&self.agent, &self.selectors, plugins);
+        for selector in unknown {
+            tracing::warn!(agent = %self.agent, tool = selector, "tool is not offered any more: no plugin has it");
+        }
+        *self.offer.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(offer);
+    }
+
+    fn offer(&self) -> Arc<Offer> {
+        Arc::clone(&self.offer.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn target(&self, name: &str) -> Option<Target> {
+        self.offer().targets.get(name).cloned()
+    }
+}
+
+impl Offer {
+    /// The offer, and which of the selectors name nothing.
+    fn new<'a>(agent: &AgentId, selectors: &'a [String], plugins: &Plugins) -> (Self, Vec<&'a String>) {
+        let (mut specs, mut targets, mut unknown) = (Vec::new(), HashMap::new(), Vec::new());
+        for selector in selectors {
             let (plugin, tool) = selector.split_once('.').map_or((selector.as_str(), None), |(p, t)| (p, Some(t)));
-            let ready = match plugins.find(plugin).ok_or_else(unknown)? {
-                Ok(ready) => ready,
-                Err(reason) => {
+            let ready = match plugins.find(plugin) {
+                Some(Ok(ready)) => ready,
+                Some(Err(reason)) => {
                     tracing::warn!(%agent, tool = selector, reason, "tool is not offered");
+                    continue;
+                }
+                None => {
+                    unknown.push(selector);
                     continue;
                 }
             };
@@ -54,7 +96,7 @@ impl AgentTools {
             let chosen = |decl: &&ToolDecl| tool.is_none_or(|tool| tool == decl.name.as_str());
             let mut found = manifest.tools.iter().filter(chosen).peekable();
             if found.peek().is_none() {
-                return Err(unknown());
+                unknown.push(selector);
             }
             for decl in found {
                 let spec = spec(&manifest.name, decl);
@@ -64,7 +106,7 @@ impl AgentTools {
                 }
             }
         }
-        Ok(Self { agent: agent.clone(), specs: specs.into(), targets })
+        (Self { specs: specs.into(), targets }, unknown)
     }
 }
 
@@ -85,6 +127,13 @@ fn model_name(plugin: &PluginName, tool: &ToolName) -> String {
 /// The tool as people see it: `plugin.tool`, or `plugin` alone where both are the same. Plugin names have no `_`.
 pub fn display_name(model_name: &str) -> String {
     model_name.replacen("__", ".", 1)
+}
+
+/// What a plugin keeps in the store for an agent, if it is granted any.
+pub fn plugin_kv(store: &Arc<dyn Store>, plugin: &ReadyPlugin, agent: &AgentId) -> Option<Arc<dyn KeyValue>> {
+    let quota = plugin.permit.kv_quota()?;
+    let scope = KvScope { plugin: plugin.plugin.manifest().name.clone(), agent: agent.clone() };
+    Some(Arc::new(PluginKv { store: Arc::clone(store), scope, quota }))
 }
 
 /// The tools of an agent in one run.
@@ -111,10 +160,7 @@ impl RunTools {
     }
 
     fn host(&self, plugin: &ReadyPlugin, progress: Option<tokio::sync::mpsc::Sender<Progress>>, tape: Tape) -> Host {
-        let kv = plugin.permit.kv_quota().map(|quota| {
-            let scope = KvScope { plugin: plugin.plugin.manifest().name.clone(), agent: self.agent.agent.clone() };
-            Arc::new(PluginKv { store: self.store.clone(), scope, quota }) as Arc<dyn KeyValue>
-        });
+        let kv = plugin_kv(&self.store, plugin, &self.agent.agent);
         // Dropped when full: it is no result.
         let progress = progress.map(|progress| {
             Arc::new(move |fraction, message| {
@@ -125,9 +171,9 @@ impl RunTools {
     }
 
     /// The same for every attempt of a call.
-    fn request(&self, tool: &ToolName, step: u32, call: ToolCall) -> ToolRequest {
+    fn request(&self, tool: ToolName, step: u32, call: ToolCall) -> ToolRequest {
         ToolRequest {
-            tool: tool.clone(),
+            tool,
             arguments: call.input,
             idempotency_key: effect_key(&self.run_id, step, &call.id),
             call_id: call.id,
@@ -139,18 +185,18 @@ impl RunTools {
 
 impl Tools for RunTools {
     fn specs(&self) -> Arc<[ToolSpec]> {
-        self.agent.specs.clone()
+        self.agent.offer().specs.clone()
     }
 
     fn call(&self, Invocation { step, call, progress }: Invocation) -> BoxFuture<'_, ToolReturn> {
         async move {
-            let Some((plugin, tool)) = self.agent.targets.get(&call.name) else {
+            let Some((plugin, tool)) = self.agent.target(&call.name) else {
                 let output = ToolOutput::failed(FailureKind::UnknownTool, format!("there is no tool {:?}", call.name));
                 return ToolReturn { output, metering: Metering::default() };
             };
             let (name, id) = (call.name.clone(), call.id.clone());
-            let (tape, permit) = self.tapes.of(plugin, step, &id).await;
-            let (request, host) = (self.request(tool, step, call), self.host(plugin, Some(progress), tape.clone()));
+            let (tape, permit) = self.tapes.of(&plugin, step, &id).await;
+            let (request, host) = (self.request(tool, step, call), self.host(&plugin, Some(progress), tape.clone()));
             let Called { output, metering, detail } = plugin.plugin.call(&permit, request, host).await;
             self.tapes.keep(&tape, &self.run_id, step, id).await;
             if let Some(error) = detail {
@@ -163,9 +209,9 @@ impl Tools for RunTools {
 
     fn reconcile(&self, step: u32, call: ToolCall) -> BoxFuture<'_, Reconciled> {
         async move {
-            let Some((plugin, tool)) = self.agent.targets.get(&call.name) else { return Reconciled::Unknown };
+            let Some((plugin, tool)) = self.agent.target(&call.name) else { return Reconciled::Unknown };
             let name = call.name.clone();
-            let (request, host) = (self.request(tool, step, call), self.host(plugin, None, self.tapes.silent()));
+            let (request, host) = (self.request(tool, step, call), self.host(&plugin, None, self.tapes.silent()));
             let Asked { outcome, detail, .. } = plugin.plugin.reconcile(&plugin.permit, request, host).await;
             if let Some(error) = detail {
                 tracing::warn!(run = %self.run_id, tool = name, error = %Chain(&error), "asking what became of a call failed");

@@ -10,6 +10,7 @@ mod guest;
 mod history;
 mod interleavings;
 mod recovery;
+mod replace;
 mod replay;
 mod runs;
 mod send;

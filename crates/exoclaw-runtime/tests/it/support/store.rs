@@ -38,11 +38,18 @@ pub(crate) struct TestStore {
     rule: Mutex<Option<Rule>>,
     damaged: Mutex<Option<SessionKey>>,
     closing: Mutex<Option<Arc<Semaphore>>>,
+    reading: Mutex<Option<[Arc<Semaphore>; 2]>>,
 }
 
 impl TestStore {
     pub(crate) fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, rule: Mutex::default(), damaged: Mutex::default(), closing: Mutex::default() }
+        Self {
+            inner,
+            rule: Mutex::default(),
+            damaged: Mutex::default(),
+            closing: Mutex::default(),
+            reading: Mutex::default(),
+        }
     }
 
     pub(crate) fn inner(&self) -> &Arc<dyn Store> {
@@ -61,6 +68,11 @@ impl TestStore {
     /// Instead of being closed, it gives a permit and waits for ever: what is in it can still be read.
     pub(crate) fn on_close(&self, reached: Arc<Semaphore>) {
         *self.closing.lock().unwrap() = Some(reached);
+    }
+
+    /// Reading a plugin's value gives the first gate a permit and waits for one of the second.
+    pub(crate) fn on_kv_get(&self, gates: [Arc<Semaphore>; 2]) {
+        *self.reading.lock().unwrap() = Some(gates);
     }
 
     fn check(&self, session: &SessionKey) -> Result<(), ReadError> {
@@ -187,7 +199,15 @@ impl Store for TestStore {
     }
 
     fn kv_get(&self, scope: &KvScope, key: &str) -> BoxFuture<'static, Result<Option<Vec<u8>>, KvError>> {
-        self.inner.kv_get(scope, key)
+        let (read, gates) = (self.inner.kv_get(scope, key), self.reading.lock().unwrap().clone());
+        async move {
+            if let Some([reached, gate]) = gates {
+                reached.add_permits(1);
+                gate.acquire().await.unwrap().forget();
+            }
+            read.await
+        }
+        .boxed()
     }
 
     fn kv_set(
