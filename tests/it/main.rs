@@ -8,4 +8,5 @@ mod cli;
 mod durable;
 mod languages;
 mod network;
+mod replace;
 mod tidy;

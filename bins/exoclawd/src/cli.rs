@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use exoclaw_protocol::{SessionRef, TokenName};
+use exoclaw_sandbox::PublicKey;
 
 mod run;
 
@@ -210,6 +211,17 @@ pub(crate) enum PluginCommand {
     Build(PluginBuildArgs),
     /// Put the manifest into a built component
     Pack(PluginPackArgs),
+    /// Make a key to sign plugins with
+    ///
+    /// Writes the private key to FILE, which nobody else can read, and prints the public one.
+    Keygen {
+        /// Where to write the private key; a file that is there is not touched
+        file: PathBuf,
+    },
+    /// Sign a packed plugin: its component and its manifest
+    Sign(PluginSignArgs),
+    /// Say who has signed a plugin; ends with 1 if it is nobody who is trusted
+    Verify(PluginVerifyArgs),
     /// Say what a plugin offers and asks for; none of its code runs
     Inspect {
         /// Name of a plugin of the config, or a file
@@ -218,15 +230,15 @@ pub(crate) enum PluginCommand {
     },
     /// Run one tool under its grants and print output, cost, and what it logs
     ///
-    /// A plugin of the config runs under the grants of the config, a file under none. A store of its own is not lent to it
-    /// here: the daemon's is in use.
+    /// A plugin of the config runs under the grants of the config. A file is granted nothing but a store of its own, as large
+    /// as it asks for. That store is an empty one for each call, never the daemon's; --store keeps it in a file.
     Call(PluginCallArgs),
     /// Add a plugin to the config, after asking
     ///
     /// Copies the file beside the config, pins its SHA-256 and grants what it asks for, as far as you agree. A plugin of the
     /// same name is replaced.
     Add(PluginAddArgs),
-    /// Try the plugins of the config
+    /// Try the plugins of the config, and say which of them a running daemon uses in another version
     List,
     /// Take a plugin out of the config
     Remove {
@@ -291,6 +303,30 @@ pub(crate) struct PluginCallArgs {
     /// Run it so many times, show the last output and how long calls took
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) times: u32,
+    /// Keep the plugin's own store in this file, for further calls [default: an empty one for each call]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginSignArgs {
+    /// The packed plugin
+    pub(crate) file: PathBuf,
+    /// The private key, as `plugin keygen` writes it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Where to write the signed plugin [default: in place]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginVerifyArgs {
+    /// The plugin
+    pub(crate) file: PathBuf,
+    /// Public key to trust [default: those of sandbox.trusted_keys]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<PublicKey>,
 }
 
 #[derive(Debug, Args)]

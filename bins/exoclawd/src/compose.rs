@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use exoclaw_gateway::{BindError, Gateway, GatewayConfig, TlsConfig};
 use exoclaw_protocol::{Secret, TokenName};
 use exoclaw_runtime::{AgentConfig, Parts, Price, Runtime, RuntimeConfig, SystemClock};
+use exoclaw_sandbox::Trust;
 use exoclaw_store::{OWNER, OpenError, SqliteConfig, SqliteStore, Store, TokenError, Tokens};
 
 use crate::{
@@ -51,9 +52,11 @@ impl Start<'_> {
         let router = router(&config, &default.id).map_err(|error| CliError::of(Exit::Config, error))?;
         let agents = agents(&config, self.env, self.home)?;
         let store = open_store(if self.demo { self.home.demo().join("store.db") } else { self.home.store() });
-        let plugins = plugins::load(sources, self.home, self.env);
+        // The demo's are part of this program.
+        let trust = if self.demo { Trust::default() } else { plugins::trust(&config) };
+        let plugins = plugins::load(sources, trust, self.home, self.env);
         let (store, plugins) = tokio::join!(store, plugins);
-        let (store, plugins) = (store?, plugins?);
+        let (store, (plugins, follower)) = (store?, plugins?);
 
         let (own_socket, tokens) = match self.access() {
             Ok(access) => access,
@@ -83,6 +86,10 @@ impl Start<'_> {
                 return Err(CliError::of(Exit::Config, error));
             }
         };
+        if let Some(follower) = follower {
+            // Nobody can have stopped the tasks yet.
+            let _ = runtime.tasks().spawn("follow plugins", follower.run(runtime.clone()));
+        }
         let file = |path: &String| self.home.expand(path, &directory);
         let tls = config.gateway.tls.as_ref().map(|tls| TlsConfig {
             cert: file(&tls.cert),

@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 pub use error::ConfigError;
 pub use origins::Entry;
 pub use prices::{Currency, ModelPattern};
-pub use types::{AgentConfig, BudgetsConfig, Config, GatewayConfig, PluginConfig, ProviderConfig, ProviderKind};
+pub use types::{
+    AgentConfig, BudgetsConfig, Config, GatewayConfig, PluginConfig, ProviderConfig, ProviderKind, SandboxConfig,
+};
 
 pub(crate) use check::router;
 pub(crate) use edit::{Edit, EditError, NewPlugin};

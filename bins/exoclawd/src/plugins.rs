@@ -1,5 +1,7 @@
 //! Plugins of the config, loaded side by side. One that can't be loaded says why and stands in nobody's way.
 
+mod follow;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -7,11 +9,13 @@ use std::{
 
 use exoclaw_protocol::PluginName;
 use exoclaw_runtime::{PluginSlot, Plugins, ReadyPlugin, Recordings};
-use exoclaw_sandbox::{FsGrant, Grants, Limits, Manifest, Permit, Sandbox, SandboxConfig, Sha256Digest};
+use exoclaw_sandbox::{FsGrant, Grants, Limits, Manifest, Permit, Sandbox, SandboxConfig, Sha256Digest, Trust};
+
+pub(crate) use follow::Follower;
 
 use crate::{
     Env, Home,
-    config::{Loaded, PluginConfig},
+    config::{Config, Loaded, PluginConfig},
     demo,
     error::{CliError, Exit, chain},
     home::create_private,
@@ -82,9 +86,14 @@ pub(crate) fn of_demo(home: &Home) -> Result<Vec<Wanted>, CliError> {
     demo::PLUGINS.iter().map(one).collect()
 }
 
+/// Whose plugins a config has loaded.
+pub(crate) fn trust(config: &Config) -> Trust {
+    Trust { required: config.sandbox.require_signed, keys: config.sandbox.trusted_keys.clone() }
+}
+
 /// A sandbox with the cache of this home. Blocks.
-pub(crate) fn sandbox(home: &Home) -> Result<Sandbox, CliError> {
-    let config = SandboxConfig { cache: Some(home.cache()), ..SandboxConfig::default() };
+pub(crate) fn sandbox(home: &Home, trust: Trust) -> Result<Sandbox, CliError> {
+    let config = SandboxConfig { cache: Some(home.cache()), trust, ..SandboxConfig::default() };
     Sandbox::new(config).map_err(|error| CliError::of(Exit::Failed, error))
 }
 
@@ -110,15 +119,24 @@ pub(crate) fn load_one(sandbox: &Sandbox, wanted: &Wanted, env: &Env, home: &Hom
     Ok(ReadyPlugin { plugin, permit, record: wanted.record })
 }
 
-/// Loads all of them for a daemon.
-pub(crate) async fn load(wanted: Vec<Wanted>, home: &Home, env: &Env) -> Result<Plugins, CliError> {
+/// Loads all of them for a daemon, and follows their files from then on.
+pub(crate) async fn load(
+    wanted: Vec<Wanted>,
+    trust: Trust,
+    home: &Home,
+    env: &Env,
+) -> Result<(Plugins, Option<Follower>), CliError> {
     if wanted.is_empty() {
-        return Ok(Plugins::default());
+        return Ok((Plugins::default(), None));
     }
     let home = Arc::new(home.clone());
     let stopped = |error| CliError::new(Exit::Failed, "load the plugins").because(error);
-    let of_home = Arc::clone(&home);
-    let sandbox = tokio::task::spawn_blocking(move || sandbox(&of_home)).await.map_err(stopped)??;
+    let (of_home, of_env, all) = (Arc::clone(&home), env.clone(), wanted.clone());
+    let prepare = move || {
+        let sandbox = sandbox(&of_home, trust)?;
+        Ok::<_, CliError>((sandbox.clone(), Follower::new(sandbox, of_home, of_env, &all)))
+    };
+    let (sandbox, follower) = tokio::task::spawn_blocking(prepare).await.map_err(stopped)??;
     let loads: Vec<_> = wanted
         .into_iter()
         .map(|wanted| {
@@ -130,7 +148,7 @@ pub(crate) async fn load(wanted: Vec<Wanted>, home: &Home, env: &Env) -> Result<
     for load in loads {
         slots.push(load.await.map_err(stopped)?);
     }
-    Ok(Plugins::new(slots))
+    Ok((Plugins::new(slots), Some(follower)))
 }
 
 /// A place in the runtime, with a line in the log where something is wrong.

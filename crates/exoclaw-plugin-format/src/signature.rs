@@ -57,7 +57,7 @@ impl<'a> Signed<'a> {
     ///
     /// # Errors
     /// A body without a manifest, more signatures than the limit, and a file that is larger than its limit.
-    pub fn add(mut self, signature: Signature) -> Result<Vec<u8>, FormatError> {
+    pub fn with(mut self, signature: Signature) -> Result<Vec<u8>, FormatError> {
         self.signatures.retain(|other| other.key != signature.key);
         self.signatures.push(signature);
         if self.signatures.len() > limits::SIGNATURES {

@@ -134,7 +134,7 @@ impl SigningKey {
         let message = message(signed.body);
         let mut bytes = [0; 64];
         bytes.copy_from_slice(self.0.sign(&message).as_ref());
-        let file = signed.add(Signature { key: own.0, signature: bytes })?;
+        let file = signed.with(Signature { key: own.0, signature: bytes })?;
         signers(&file)?;
         Ok(file)
     }

@@ -176,6 +176,60 @@ fn a_large_component_is_allowed_by_its_operator_alone() {
 }
 
 #[test]
+fn a_plugin_is_signed_and_others_are_refused_where_that_is_wanted() {
+    let home = home();
+    let folder = home.path();
+    let file = folder.join("echo.wasm");
+    std::fs::copy(plugins::example("echo"), &file).unwrap();
+    let (file, key) = (file.to_str().unwrap(), folder.join("alice.pem"));
+    let key = key.to_str().unwrap();
+    let public = run(folder, &["plugin", "keygen", key]).ok().out.trim().to_owned();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(key).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    run(folder, &["plugin", "keygen", key]).failed(74, &["never overwritten"]);
+
+    let trust = format!("[sandbox]\nrequire_signed = true\n[sandbox.trusted_keys]\nalice = \"{public}\"\n");
+    std::fs::write(folder.join("config.toml"), AGENT.to_owned() + &trust).unwrap();
+    let say = ["plugin", "call", file, "echo", "{\"text\":\"hello\"}"];
+    run(folder, &say).failed(65, &["not signed", "require_signed"]);
+    run(folder, &["plugin", "add", "--yes", file]).failed(65, &["not signed"]);
+    assert_eq!(run(folder, &["plugin", "verify", file]).out, "not signed\n");
+
+    run(folder, &["plugin", "sign", "--key", key, file]).ok();
+    assert!(run(folder, &["plugin", "verify", file]).ok().out.contains("(alice)"));
+    run(folder, &["plugin", "verify", "--key", &public, file]).ok();
+    assert_eq!(run(folder, &say).ok().out, "hello\n");
+    run(folder, &["plugin", "add", "--yes", file]).ok();
+    let listed = run(folder, &["plugin", "list", "--json"]).ok().json();
+    assert_eq!(listed[0]["signers"], json!([public]));
+
+    let other = run(folder, &["plugin", "keygen", folder.join("bob.pem").to_str().unwrap()]).ok();
+    let by_bob = run(folder, &["plugin", "verify", "--key", other.out.trim(), file]);
+    assert_eq!((by_bob.code, by_bob.out.contains("not trusted")), (Some(1), true));
+    let mut bytes = std::fs::read(file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(file, bytes).unwrap();
+    run(folder, &["plugin", "verify", file]).failed(65, &["not what was signed"]);
+    run(folder, &say).failed(65, &["the signature by"]);
+
+    std::fs::write(folder.join("config.toml"), "[sandbox]\nrequire_signed = true\n").unwrap();
+    run(folder, &["config", "check"]).failed(78, &["nobody is trusted", "config.toml:2"]);
+}
+
+#[test]
+fn what_a_plugin_keeps_during_a_call_is_gone_after_it_or_in_the_named_file() {
+    let home = home();
+    let counter = plugins::example("counter");
+    let counter = counter.to_str().unwrap();
+    let call = ["plugin", "call", counter, "increment", "{\"name\":\"calls\"}"];
+    let count = |more: &[&str]| run(home.path(), &[&call, more].concat()).ok().out;
+    assert_eq!(count(&[]), count(&[]));
+    let file = home.path().join("values.db");
+    let store = ["--store", file.to_str().unwrap()];
+    assert_ne!(count(&store), count(&store));
+}
+
+#[test]
 fn a_new_project_builds_packs_and_runs() {
     let home = home();
     let in_folder = |folder: &Path, args: &[&str]| {

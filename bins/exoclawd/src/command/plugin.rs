@@ -8,16 +8,18 @@ mod list;
 mod new;
 mod pack;
 mod remove;
+mod sign;
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use exoclaw_protocol::PluginName;
 use exoclaw_runtime::ReadyPlugin;
-use exoclaw_sandbox::{Grants, Limits, Manifest, Sha256Digest, limits};
-use indicatif::{ProgressBar, ProgressStyle};
+use exoclaw_sandbox::{Grants, Limits, Manifest, SandboxConfig, Sha256Digest, Trust, limits};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 pub(super) use call::{content_text, cost};
 
@@ -28,6 +30,7 @@ use crate::{
     error::{CliError, Exit},
     nearest,
     plugins::{self, Component, Wanted},
+    terminal::duration,
 };
 
 pub(super) fn run(command: PluginCommand, context: &mut Context<'_>) -> Result<Exit, CliError> {
@@ -35,6 +38,9 @@ pub(super) fn run(command: PluginCommand, context: &mut Context<'_>) -> Result<E
         PluginCommand::New(args) => new::run(&args, context),
         PluginCommand::Build(args) => build::run(args, context),
         PluginCommand::Pack(args) => pack::run(&args, context),
+        PluginCommand::Keygen { file } => sign::keygen(&file, context),
+        PluginCommand::Sign(args) => sign::sign(&args, context),
+        PluginCommand::Verify(args) => sign::verify(&args, context),
         PluginCommand::Inspect { plugin } => inspect::run(&plugin, context),
         PluginCommand::Call(args) => call::run(&args, context),
         PluginCommand::Add(args) => add::run(&args, context),
@@ -44,13 +50,14 @@ pub(super) fn run(command: PluginCommand, context: &mut Context<'_>) -> Result<E
 }
 
 /// A plugin of the config by its name, or a file by its path: whatever has a `/` or ends with `.wasm`. A file is granted
-/// nothing.
+/// nothing but a store of its own.
 fn find(plugin: &str, context: &mut Context<'_>) -> Result<(Wanted, bool), CliError> {
     if plugin.contains(std::path::MAIN_SEPARATOR) || plugin.ends_with(".wasm") {
         let path = PathBuf::from(plugin);
         let manifest = manifest(&read(&path)?, &path)?;
         let component = Component::File(path);
-        return Ok((by_hand(manifest.name, component, None), false));
+        let grants = Grants { kv: manifest.requests.kv, ..Grants::default() };
+        return Ok((Wanted { grants, ..by_hand(manifest.name, component, None) }, false));
     }
     let loaded = config(context)?;
     let found = loaded.config.plugins.iter().find(|config| config.name.as_str() == plugin);
@@ -82,7 +89,7 @@ fn unknown(name: &str, loaded: &Loaded) -> CliError {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {
-    std::fs::read(path).map_err(|error| CliError::new(Exit::Io, format!("read {}", path.display())).because(error))
+    std::fs::read(path).map_err(|error| io_error("read", path, error))
 }
 
 fn manifest(bytes: &[u8], path: &Path) -> Result<Manifest, CliError> {
@@ -94,25 +101,45 @@ fn manifest(bytes: &[u8], path: &Path) -> Result<Manifest, CliError> {
 }
 
 /// Compiles a plugin, or takes it from the cache, and says meanwhile what it does.
-pub(super) fn load(wanted: &Wanted, context: &Context<'_>) -> Result<ReadyPlugin, CliError> {
-    let spinner = spinner(&format!("compiling {}", wanted.name), context);
-    let sandbox = plugins::sandbox(&context.home)?;
+pub(super) fn load(wanted: &Wanted, trust: Trust, context: &Context<'_>) -> Result<ReadyPlugin, CliError> {
+    let bar = progress(&format!("compiling {}", wanted.name), context);
+    let sandbox = plugins::sandbox(&context.home, trust)?;
     let loaded = plugins::load_one(&sandbox, wanted, context.env, &context.home);
-    spinner.finish_and_clear();
+    bar.finish_and_clear();
     loaded.map_err(|error| CliError::new(Exit::Data, format!("plugin {}: {error}", wanted.name)))
 }
 
-/// Something that moves while people wait; nothing where nobody watches.
-fn spinner(text: &str, context: &Context<'_>) -> ProgressBar {
+/// How much of the time that compiling may take has passed; nothing where nobody watches.
+fn progress(text: &str, context: &Context<'_>) -> ProgressBar {
     if !context.terminal.talk_is_screen {
         return ProgressBar::hidden();
     }
-    let spinner = ProgressBar::new_spinner().with_message(text.to_owned());
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
-        spinner.set_style(style);
+    const CELLS: usize = 24;
+    let limit = SandboxConfig::default().compile_time;
+    let share = move |state: &ProgressState, out: &mut dyn fmt::Write| {
+        let share = state.elapsed().as_secs_f64() / limit.as_secs_f64();
+        let full = ((share * CELLS as f64) as usize).min(CELLS);
+        // Nobody is left to tell if the screen takes no more.
+        write!(out, "{}{}", "█".repeat(full), "░".repeat(CELLS - full)).ok();
+    };
+    let bar = ProgressBar::new_spinner().with_message(text.to_owned());
+    let template = format!("{{spinner}} {{msg}} {{share}} {{elapsed}} of at most {}", duration(limit));
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style.with_key("share", share));
     }
-    spinner.enable_steady_tick(Duration::from_millis(100));
-    spinner
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+/// Writes a file that is there whole or not at all.
+fn write(bytes: &[u8], target: &Path) -> Result<(), CliError> {
+    let partial = target.with_extension("wasm.new");
+    let written = std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, target));
+    written.map_err(|error| io_error("write", target, error))
+}
+
+fn io_error(action: &str, path: &Path, error: std::io::Error) -> CliError {
+    CliError::new(Exit::Io, format!("{action} {}", path.display())).because(error)
 }
 
 /// Lines under a heading; `nothing` where there are none.

@@ -208,6 +208,12 @@ impl Check<'_> {
     }
 
     fn plugins(&self) -> Result<(), ConfigError> {
+        let sandbox = &self.config.sandbox;
+        if sandbox.require_signed && sandbox.trusted_keys.is_empty() {
+            let message = "require_signed refuses every plugin: nobody is trusted".to_owned();
+            let hint = "name whom you trust in [sandbox.trusted_keys], such as alice = \"ed25519:…\"".to_owned();
+            return Err(self.error(&["sandbox", "require_signed"], message, hint));
+        }
         let mut seen = BTreeSet::new();
         for (index, plugin) in self.config.plugins.iter().enumerate() {
             let index = index.to_string();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use exoclaw_protocol::{AgentId, PluginName, TokenName};
 use exoclaw_router::Binding;
 use exoclaw_runtime::{Allowance, Budget, Budgets, Price};
-use exoclaw_sandbox::{Grants, Limits, Sha256Digest};
+use exoclaw_sandbox::{Grants, Limits, PublicKey, Sha256Digest};
 use serde::Deserialize;
 
 use super::{Currency, ModelPattern};
@@ -16,6 +16,8 @@ use super::{Currency, ModelPattern};
 pub struct Config {
     /// `[gateway]`.
     pub gateway: GatewayConfig,
+    /// `[sandbox]`.
+    pub sandbox: SandboxConfig,
     /// `[providers.NAME]`.
     #[serde(default)]
     pub providers: BTreeMap<String, ProviderConfig>,
@@ -77,6 +79,17 @@ impl GatewayConfig {
     pub(crate) fn drain(&self) -> std::time::Duration {
         std::time::Duration::from_secs(self.drain_seconds.into())
     }
+}
+
+/// Whose plugins are loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SandboxConfig {
+    /// Load only plugins that one of the trusted keys has signed.
+    pub require_signed: bool,
+    /// Public keys by the names of their owners.
+    #[serde(default)]
+    pub trusted_keys: BTreeMap<String, PublicKey>,
 }
 
 /// Files in PEM: absolute, from `~/`, or beside the config.

@@ -14,7 +14,7 @@ fn packed() -> Vec<u8> {
 }
 
 fn add(file: &[u8], number: u8) -> Result<Vec<u8>, FormatError> {
-    Signed::of_component(file)?.add(signature(number))
+    Signed::of_component(file)?.with(signature(number))
 }
 
 #[track_caller]

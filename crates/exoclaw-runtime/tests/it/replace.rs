@@ -24,7 +24,7 @@ fn version(name: &str, manifest: &str) -> PluginSlot {
     );
     let plugin = plugin(manifest, &functions, &call);
     let permit = permit(&plugin, r#"{ "kv": 40 }"#);
-    PluginSlot { name: "guest".parse().unwrap(), state: Ok(ReadyPlugin { plugin, permit }) }
+    PluginSlot { name: "guest".parse().unwrap(), state: Ok(ReadyPlugin { plugin, permit, record: false }) }
 }
 
 fn broken(why: &str) -> PluginSlot {

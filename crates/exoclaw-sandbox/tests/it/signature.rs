@@ -62,12 +62,12 @@ fn a_signature_of_another_plugin_is_worth_nothing() {
     let signed = alice.sign(&ECHO_GUEST.packed()).unwrap();
     let stolen = Signed::of_component(&signed).unwrap().signatures[0];
     let other = Guest { call: "unreachable", ..Guest::NONE }.packed();
-    let forged = Signed::of_component(&other).unwrap().add(stolen).unwrap();
+    let forged = Signed::of_component(&other).unwrap().with(stolen).unwrap();
     assert!(matches!(signers(&forged), Err(SignatureError::Wrong { .. })));
     // Nor does the key of another make it one.
     let mut renamed = stolen;
     renamed.key = *b"0123456789abcdef0123456789abcdef";
-    let forged = Signed::of_component(&ECHO_GUEST.packed()).unwrap().add(renamed).unwrap();
+    let forged = Signed::of_component(&ECHO_GUEST.packed()).unwrap().with(renamed).unwrap();
     assert!(matches!(signers(&forged), Err(SignatureError::Wrong { .. })));
 }
 
@@ -78,7 +78,7 @@ fn signing_again_replaces_a_signature_that_went_wrong() {
     assert_eq!(alice.sign(&signed).unwrap(), signed);
     let mut wrong = Signed::of_component(&signed).unwrap().signatures[0];
     wrong.signature[0] ^= 1;
-    let broken = Signed::of_component(&signed).unwrap().add(wrong).unwrap();
+    let broken = Signed::of_component(&signed).unwrap().with(wrong).unwrap();
     assert!(signers(&broken).is_err());
     assert_eq!(alice.sign(&broken).unwrap(), signed);
     // Somebody else can't make good what is broken.

@@ -1,6 +1,6 @@
 //! `plugin add`: validate, show, ask, pin.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use exoclaw_sandbox::{ByteSize, Limits, Manifest, Sha256Digest};
 
@@ -11,7 +11,7 @@ use crate::{
     error::{CliError, Exit},
     home::create_private,
     keys,
-    plugins::Component,
+    plugins::{self, Component},
     terminal,
 };
 
@@ -26,7 +26,8 @@ pub(super) fn run(args: &PluginAddArgs, context: &mut Context<'_>) -> Result<Exi
     }
     // The whole of it is tried before anything is asked or written.
     let component = Component::File(args.file.clone());
-    super::load(&super::by_hand(manifest.name.clone(), component, Some(sha256)), context)?;
+    let wanted = super::by_hand(manifest.name.clone(), component, Some(sha256));
+    super::load(&wanted, plugins::trust(&loaded.config), context)?;
 
     if !context.terminal.json {
         super::inspect::head(&manifest, context)?;
@@ -43,10 +44,12 @@ pub(super) fn run(args: &PluginAddArgs, context: &mut Context<'_>) -> Result<Exi
     let agent = agent(args, &manifest, &loaded, context)?;
 
     let target = loaded.directory().join(&plugin.path);
-    copy(&bytes, &target)?;
+    let folder = target.parent().unwrap_or(loaded.directory());
+    create_private(folder).map_err(|error| super::io_error("create", folder, error))?;
+    super::write(&bytes, &target)?;
     for [host, _, _] in &plugin.fs {
         let host = context.home.expand(host, loaded.directory());
-        create_private(&host).map_err(|error| io_error("create", &host, error))?;
+        create_private(&host).map_err(|error| super::io_error("create", &host, error))?;
     }
     let mut edit = context.edit(&loaded)?;
     edit.set_plugin(&plugin).map_err(super::super::edit_error)?;
@@ -169,20 +172,6 @@ fn absolute(host: &str) -> Result<String, CliError> {
     if host.starts_with('~') {
         return Ok(host.to_owned());
     }
-    let path = std::path::absolute(host).map_err(|error| io_error("find", Path::new(host), error))?;
+    let path = std::path::absolute(host).map_err(|error| super::io_error("find", Path::new(host), error))?;
     Ok(path.display().to_string())
-}
-
-/// For its owner alone, whole or not at all.
-fn copy(bytes: &[u8], target: &Path) -> Result<(), CliError> {
-    let directory = target.parent().unwrap_or(Path::new("."));
-    let partial: PathBuf = target.with_extension("wasm.new");
-    let copied = create_private(directory)
-        .and_then(|()| std::fs::write(&partial, bytes))
-        .and_then(|()| std::fs::rename(&partial, target));
-    copied.map_err(|error| io_error("write", target, error))
-}
-
-fn io_error(action: &str, path: &Path, error: std::io::Error) -> CliError {
-    CliError::new(Exit::Io, format!("{action} {}", path.display())).because(error)
 }

@@ -1,15 +1,16 @@
 //! `plugin call`: one tool, once, under the plugin's grants.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use exoclaw_protocol::{Metering, ToolContent};
 use exoclaw_sandbox::{Host, ToolRequest};
+use exoclaw_store::{MemoryStore, SqliteConfig, SqliteStore, Store};
 
 use super::Context;
 use crate::{
     cli::PluginCallArgs,
     error::{CliError, Exit, chain},
-    nearest,
+    nearest, plugins,
     terminal::{Style, bytes, duration, shortened},
 };
 
@@ -18,7 +19,8 @@ pub(super) fn run(args: &PluginCallArgs, context: &mut Context<'_>) -> Result<Ex
         CliError::new(Exit::Usage, "the arguments are no JSON").because(error).hint("such as '{\"text\":\"hello\"}'")
     })?;
     let (wanted, _) = super::find(&args.plugin, context)?;
-    let ready = super::load(&wanted, context)?;
+    let trust = plugins::trust(&super::config(context)?.config);
+    let ready = super::load(&wanted, trust, context)?;
     let names = ready.plugin.manifest().tools.iter().map(|tool| tool.name.as_str());
     let Some(name) = names.clone().find(|name| *name == args.tool) else {
         let message = format!("plugin {} has no tool {:?}", wanted.name, args.tool);
@@ -33,9 +35,11 @@ pub(super) fn run(args: &PluginCallArgs, context: &mut Context<'_>) -> Result<Ex
         agent: "main".parse().map_err(of)?,
         session: "command-line".to_owned(),
     };
+    let store = store(args.store.as_deref())?;
+    let kv = exoclaw_runtime::plugin_kv(&store, &ready, &request.agent);
     let once = || {
         let progress = context.terminal.talk_is_screen.then(|| Arc::new(say_progress) as _);
-        ready.plugin.call(&ready.permit, request.clone(), Host { progress, ..Host::default() })
+        ready.plugin.call(&ready.permit, request.clone(), Host { kv: kv.clone(), progress, ..Host::default() })
     };
     if !context.terminal.json && args.times == 1 {
         crate::log::start_for_plugins();
@@ -47,6 +51,7 @@ pub(super) fn run(args: &PluginCallArgs, context: &mut Context<'_>) -> Result<Ex
             called = once().await;
             times.push(called.metering.wall_us);
         }
+        store.close().await;
         Ok((called, times))
     })?;
     let exit = if called.output.is_error { Exit::Failed } else { Exit::Ok };
@@ -95,6 +100,13 @@ impl Times {
         let at = |percent: usize| times.get((times.len() - 1) * percent / 100).copied().unwrap_or_default();
         Self { count: times.len(), median_us: at(50), p99_us: at(99) }
     }
+}
+
+/// Where the plugin keeps its own values: never the daemon's store.
+fn store(file: Option<&Path>) -> Result<Arc<dyn Store>, CliError> {
+    let Some(file) = file else { return Ok(Arc::new(MemoryStore::new())) };
+    let opened = SqliteStore::open(&SqliteConfig::new(file.to_owned()));
+    Ok(Arc::new(opened.map_err(|error| CliError::of(Exit::Io, error))?))
 }
 
 /// A piece of output as people read it.

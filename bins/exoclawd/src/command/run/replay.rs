@@ -54,7 +54,10 @@ pub(super) fn run(run: &RunId, others: &[(PluginName, PathBuf)], context: &mut C
     let mut slots = Vec::with_capacity(wanted.len());
     for mut wanted in wanted {
         harmless(&mut wanted, &scratch, context)?;
-        slots.push(PluginSlot { name: wanted.name.clone(), state: Ok(plugin::load(&wanted, context)?) });
+        slots.push(PluginSlot {
+            name: wanted.name.clone(),
+            state: Ok(plugin::load(&wanted, plugins::trust(&loaded.config), context)?),
+        });
     }
     let recorded = plugins::recordings(&context.home).of(run).map_err(|error| {
         CliError::new(Exit::Data, format!("read what was recorded of the run {run}")).because(error)
