@@ -28,6 +28,10 @@ languages *ARGS:
 faults *ARGS:
     cargo xtask faults {{ARGS}}
 
+# Mutated inputs for every decoder of outside bytes
+fuzz *ARGS:
+    cargo xtask fuzz {{ARGS}}
+
 # All tests, with a floor for the lines they reach
 coverage:
     cargo xtask coverage

@@ -152,7 +152,7 @@ async fn a_chat_with_tools_that_reach_the_network() {
     assert!(daemon.terminate().success(), "{}", daemon.log());
     let log = daemon.log();
     assert!(!log.contains(SECRET), "{log}");
-    assert!(log.contains("exoclaw::audit") && log.contains("http_denied"), "{log}");
+    assert!(log.contains("exoclaw::audit") && log.contains("egress"), "{log}");
     let mut found = Vec::new();
     files_with(daemon.home(), SECRET, &mut found);
     assert_eq!(found, [daemon.home().join("credentials/github.secret")]);

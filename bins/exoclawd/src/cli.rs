@@ -6,8 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use exoclaw_protocol::{SessionRef, TokenName};
 use exoclaw_sandbox::PublicKey;
 
+mod audit;
 mod run;
 
+pub(crate) use audit::{AuditCommand, ExportFormat};
 pub(crate) use run::RunCommand;
 
 use crate::error::EXIT_CODES;
@@ -95,6 +97,9 @@ pub(crate) enum Command {
     /// Check, mend and copy what is kept
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Look at and check who did and was refused what
+    #[command(subcommand)]
+    Audit(AuditCommand),
 }
 
 #[derive(Debug, Args)]

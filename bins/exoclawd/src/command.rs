@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod audit;
 mod chat;
 mod config;
 mod gateway;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: Cli, program: Option<String>, env: &Env, terminal: &mut T
         Command::Session(command) => session::run(command, &mut context),
         Command::Run(command) => run::run(command, &mut context),
         Command::Store(command) => store::run(command, &mut context),
+        Command::Audit(command) => audit::run(command, &mut context),
     }
 }
 

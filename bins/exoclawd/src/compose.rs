@@ -6,11 +6,15 @@ use exoclaw_gateway::{BindError, Gateway, GatewayConfig, TlsConfig};
 use exoclaw_protocol::{Secret, TokenName};
 use exoclaw_runtime::{AgentConfig, Parts, Price, Runtime, RuntimeConfig, SystemClock};
 use exoclaw_sandbox::Trust;
-use exoclaw_store::{OWNER, OpenError, SqliteConfig, SqliteStore, Store, TokenError, Tokens};
+use exoclaw_store::{
+    OWNER, OpenError, SqliteConfig, SqliteStore, Store, TokenError, Tokens,
+    audit::{Audit, Decision, Entry, What},
+};
 
 use crate::{
     Env, Home,
     assets::Page,
+    audit,
     config::{Config, Loaded, ProviderKind, router},
     demo,
     error::{CliError, Exit, chain},
@@ -22,6 +26,7 @@ pub(crate) struct Daemon {
     pub(crate) runtime: Runtime,
     pub(crate) gateway: Gateway,
     pub(crate) own_socket: Option<PathBuf>,
+    pub(crate) audit: Audit,
     /// Time for runs to end when the daemon is told to stop.
     pub(crate) drain: Duration,
 }
@@ -46,6 +51,8 @@ impl Start<'_> {
     /// Opens everything, in the order in which it is needed.
     pub(crate) async fn run(self, loaded: Loaded) -> Result<Daemon, CliError> {
         let sources = if self.demo { plugins::of_demo(self.home)? } else { plugins::of_config(&loaded, self.home) };
+        let audit = audit::open(self.home, self.demo)?;
+        self.record(&loaded, &audit).await?;
         let directory = loaded.directory().to_owned();
         let config = if self.demo { demo(loaded.config)? } else { loaded.config };
         let default = config.default_agent().ok_or_else(no_agents)?;
@@ -54,7 +61,7 @@ impl Start<'_> {
         let store = open_store(if self.demo { self.home.demo().join("store.db") } else { self.home.store() });
         // The demo's are part of this program.
         let trust = if self.demo { Trust::default() } else { plugins::trust(&config) };
-        let plugins = plugins::load(sources, trust, self.home, self.env);
+        let plugins = plugins::load(sources, trust, self.home, self.env, &audit);
         let (store, plugins) = tokio::join!(store, plugins);
         let (store, (plugins, follower)) = (store?, plugins?);
 
@@ -74,6 +81,7 @@ impl Start<'_> {
             demo: self.demo,
             warnings,
             budgets: config.budgets.budgets(),
+            audit: audit.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             recordings: Some(plugins::recordings(self.home)),
             ..RuntimeConfig::new(agents)
@@ -108,7 +116,7 @@ impl Start<'_> {
             ..GatewayConfig::new(address)
         };
         match Gateway::bind(gateway, runtime.clone(), Arc::new(Page)).await {
-            Ok(gateway) => Ok(Daemon { runtime, gateway, own_socket, drain }),
+            Ok(gateway) => Ok(Daemon { runtime, gateway, own_socket, audit, drain }),
             Err(error) => {
                 runtime.shutdown(drain).await;
                 Err(bind_error(&error))
@@ -118,6 +126,20 @@ impl Start<'_> {
 }
 
 impl Start<'_> {
+    /// Records what starts, and with which config.
+    async fn record(&self, loaded: &Loaded, audit: &Audit) -> Result<(), CliError> {
+        let start = Entry::new(What::Daemon, "start", Decision::Allowed).who("owner").object(env!("CARGO_PKG_VERSION"));
+        let start = if self.token.is_none() { start.reason(NO_AUTH) } else { start };
+        audit.guard(start).await.map_err(audit::unrecorded)?;
+        if loaded.exists {
+            // What changed is seen by another digest.
+            let text = std::fs::read(&loaded.path).map_err(|error| CliError::of(Exit::Io, error))?;
+            let entry = Entry::new(What::Config, "read", Decision::Allowed).who("owner").digest_of(&text);
+            audit.guard(entry.object(loaded.path.display())).await.map_err(audit::unrecorded)?;
+        }
+        Ok(())
+    }
+
     /// The Unix socket, and the tokens that were handed out. The demo has its own.
     fn access(&self) -> Result<(Option<PathBuf>, Arc<Tokens>), CliError> {
         let (socket, credentials) = if self.demo {

@@ -46,6 +46,11 @@ impl Home {
         self.root.join("credentials")
     }
 
+    /// The audit trail; its head lies beside the credentials.
+    pub fn audit(&self) -> PathBuf {
+        self.root.join("audit")
+    }
+
     /// Compiled plugins.
     pub fn cache(&self) -> PathBuf {
         self.cache.clone()

@@ -9,6 +9,7 @@
 //! ```
 
 mod assets;
+mod audit;
 mod cli;
 mod command;
 mod compose;

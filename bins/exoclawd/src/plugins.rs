@@ -10,6 +10,7 @@ use std::{
 use exoclaw_protocol::PluginName;
 use exoclaw_runtime::{PluginSlot, Plugins, ReadyPlugin, Recordings};
 use exoclaw_sandbox::{FsGrant, Grants, Limits, Manifest, Permit, Sandbox, SandboxConfig, Sha256Digest, Trust};
+use exoclaw_store::audit::{Audit, Decision, Entry, What};
 
 pub(crate) use follow::Follower;
 
@@ -125,23 +126,24 @@ pub(crate) async fn load(
     trust: Trust,
     home: &Home,
     env: &Env,
+    audit: &Audit,
 ) -> Result<(Plugins, Option<Follower>), CliError> {
     if wanted.is_empty() {
         return Ok((Plugins::default(), None));
     }
     let home = Arc::new(home.clone());
     let stopped = |error| CliError::new(Exit::Failed, "load the plugins").because(error);
-    let (of_home, of_env, all) = (Arc::clone(&home), env.clone(), wanted.clone());
+    let (of_home, of_env, of_audit, all) = (Arc::clone(&home), env.clone(), audit.clone(), wanted.clone());
     let prepare = move || {
         let sandbox = sandbox(&of_home, trust)?;
-        Ok::<_, CliError>((sandbox.clone(), Follower::new(sandbox, of_home, of_env, &all)))
+        Ok::<_, CliError>((sandbox.clone(), Follower::new(sandbox, of_home, of_env, of_audit, &all)))
     };
     let (sandbox, follower) = tokio::task::spawn_blocking(prepare).await.map_err(stopped)??;
     let loads: Vec<_> = wanted
         .into_iter()
         .map(|wanted| {
-            let (sandbox, env, home) = (sandbox.clone(), env.clone(), Arc::clone(&home));
-            tokio::task::spawn_blocking(move || slot(load_one(&sandbox, &wanted, &env, &home), wanted.name))
+            let (sandbox, env, home, audit) = (sandbox.clone(), env.clone(), Arc::clone(&home), audit.clone());
+            tokio::task::spawn_blocking(move || slot(load_one(&sandbox, &wanted, &env, &home), wanted.name, &audit))
         })
         .collect();
     let mut slots = Vec::with_capacity(loads.len());
@@ -152,7 +154,8 @@ pub(crate) async fn load(
 }
 
 /// A place in the runtime, with a line in the log where something is wrong.
-fn slot(loaded: Result<ReadyPlugin, String>, name: PluginName) -> PluginSlot {
+fn slot(loaded: Result<ReadyPlugin, String>, name: PluginName, audit: &Audit) -> PluginSlot {
+    let loaded = recorded(loaded, &name, audit);
     match &loaded {
         Ok(ready) => {
             tracing::info!(plugin = %name, sha256 = ready.plugin.sha256(), granted = ?ready.permit.granted(), "plugin loaded");
@@ -163,4 +166,22 @@ fn slot(loaded: Result<ReadyPlugin, String>, name: PluginName) -> PluginSlot {
         Err(error) => tracing::error!(plugin = %name, error, "plugin not loaded"),
     }
     PluginSlot { name, state: loaded }
+}
+
+/// Records a plugin before anyone can call it.
+fn recorded(loaded: Result<ReadyPlugin, String>, name: &PluginName, audit: &Audit) -> Result<ReadyPlugin, String> {
+    let entry = |decision| Entry::new(What::Plugin, "load", decision).object(name);
+    match loaded {
+        Ok(ready) => {
+            let granted = ready.permit.granted().join(", ");
+            let entry =
+                entry(Decision::Allowed).sha256(ready.plugin.sha256()).reason(format_args!("granted: {granted}"));
+            audit.guard_blocking(entry).map_err(|error| error.to_string())?;
+            Ok(ready)
+        }
+        Err(reason) => {
+            audit.note(entry(Decision::Refused).reason(&reason));
+            Err(reason)
+        }
+    }
 }

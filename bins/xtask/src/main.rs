@@ -26,6 +26,7 @@ cargo xtask setup          only make the machine ready
 cargo xtask plugins        only build the example plugins in Rust into target/plugins
 cargo xtask languages      examples and new projects in Rust, JavaScript and Python, with npm and pip
 cargo xtask faults [ARGS]  kills, power cuts, failing disks; --help says more
+cargo xtask fuzz [ARGS]    mutated inputs for every decoder of outside bytes: --seconds N, --seed N, TARGET…
 cargo xtask coverage       all tests, with a floor for the lines they reach
 cargo xtask bench          measure a release build: serving, then each crate's hot paths";
 
@@ -56,6 +57,7 @@ fn run(shell: &mut Shell, command: &str, args: &[String]) -> Result<()> {
         "plugins" => up::plugins(shell),
         "languages" => ci::languages(shell, args),
         "faults" => faults::faults(shell, args),
+        "fuzz" => ci::fuzz(shell, args),
         "coverage" => ci::coverage(shell),
         "bench" => ci::bench(shell, args),
         "" | "help" | "--help" | "-h" => {

@@ -47,6 +47,11 @@ impl AnthropicProvider {
 
 impl Provider for AnthropicProvider {
     fn stream(&self, request: Arc<ModelRequest>) -> BoxStream<'static, Result<ModelEvent, ProviderError>> {
-        self.endpoint.stream(request::body(&request), answer::Answer::default())
+        self.endpoint.stream(request::body(&request), answer())
     }
+}
+
+/// An answer of which nothing came yet.
+pub(crate) fn answer() -> impl crate::http::Decode {
+    answer::Answer::default()
 }

@@ -44,6 +44,11 @@ impl OpenAiProvider {
 
 impl Provider for OpenAiProvider {
     fn stream(&self, request: Arc<ModelRequest>) -> BoxStream<'static, Result<ModelEvent, ProviderError>> {
-        self.endpoint.stream(self.body(&request), answer::Answer::default())
+        self.endpoint.stream(self.body(&request), answer())
     }
+}
+
+/// An answer of which nothing came yet.
+pub(crate) fn answer() -> impl crate::http::Decode {
+    answer::Answer::default()
 }

@@ -1,5 +1,7 @@
 //! A provider that answers from a script, in memory.
 
+mod decode;
+
 use std::{
     collections::VecDeque,
     fmt,
@@ -13,6 +15,8 @@ use futures::{
     stream::{self, BoxStream},
 };
 use serde_json::Value;
+
+pub use decode::{Dialect, decode};
 
 use crate::{ModelEvent, ModelRequest, ModelStep, Provider, ProviderError, ProviderErrorKind};
 

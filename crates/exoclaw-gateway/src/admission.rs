@@ -10,6 +10,7 @@ use std::{
 };
 
 use exoclaw_protocol::limits;
+use exoclaw_runtime::metrics::Metrics;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,7 @@ pub(crate) struct Admission {
     strangers: Mutex<Strangers>,
     /// Many sources come by the address of a proxy.
     proxies: Vec<IpAddr>,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Debug, Default)]
@@ -47,15 +49,17 @@ pub(crate) struct Place {
 }
 
 impl Admission {
-    pub(crate) fn new(proxies: &[IpAddr]) -> Arc<Self> {
+    pub(crate) fn new(proxies: &[IpAddr], metrics: Arc<Metrics>) -> Arc<Self> {
         let places = Arc::new(Semaphore::new(limits::SOCKETS));
         let proxies = proxies.iter().map(IpAddr::to_canonical).collect();
-        Arc::new(Self { places, strangers: Mutex::default(), proxies })
+        Arc::new(Self { places, strangers: Mutex::default(), proxies, metrics })
     }
 
     /// A place for a stranger, if there is one.
     pub(crate) fn admit(self: &Arc<Self>, source: Option<IpAddr>) -> Option<Place> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        self.metrics.connection(place.is_some());
+        let place = place?;
         let evicted = CancellationToken::new();
         let mut strangers = self.lock();
         strangers.arrivals += 1;
@@ -112,6 +116,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.known();
+        self.admission.metrics.connection_ended();
     }
 }
 

@@ -14,7 +14,7 @@ use http::{HeaderMap, header::AUTHORIZATION};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-pub(crate) use self::pass::Pass;
+pub(crate) use self::pass::{Pass, Who};
 use self::{codes::Codes, cookies::Cookies};
 pub use self::{codes::LOGIN_CODE_LIFETIME, cookies::COOKIE_LIFETIME};
 use crate::{
@@ -59,6 +59,8 @@ pub(crate) enum Shown {
     Known(Pass),
     /// None.
     Nothing,
+    /// A login that has ended, or never was: its browser may log in again.
+    Forgotten,
     /// One that is not ours.
     Wrong,
     /// One that was not looked at: too many from there were wrong.
@@ -125,7 +127,7 @@ impl Auth {
         let Some(cookie) = self.cookies.shown(headers).filter(|_| own_page) else { return Shown::Nothing };
         let compare = || self.cookies.is_known(cookie).then(Pass::browser);
         match self.limiter.check(peer.source(), Kind::Cookie, compare) {
-            Ok(pass) => pass.map_or(Shown::Nothing, Shown::Known),
+            Ok(pass) => pass.map_or(Shown::Forgotten, Shown::Known),
             Err(too_many) => Shown::Unseen(too_many),
         }
     }

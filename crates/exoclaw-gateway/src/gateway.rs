@@ -4,7 +4,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use exoclaw_protocol::limits;
 use exoclaw_runtime::Runtime;
-use exoclaw_store::Tokens;
+use exoclaw_store::{
+    Tokens,
+    audit::{Audit, Decision, Entry, What},
+};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -63,9 +66,10 @@ impl Gateway {
         let auth = Auth::new(config.token.as_ref(), Arc::clone(&tokens), Arc::clone(runtime.clock()), addr.port());
         let auth = if tls.is_some() { auth.over_tls() } else { auth };
         let links = LoginLinks { addr, scheme: if tls.is_some() { "https" } else { "http" }, auth: Arc::new(auth) };
+        let admission = Admission::new(&config.proxies, Arc::clone(runtime.metrics()));
         let door =
             Door { links, tokens, site: Site::new(&config.hosts, &config.origins, &config.proxies), runtime, assets };
-        Ok(Self { listener, own_socket, tls, addr, door: Arc::new(door), admission: Admission::new(&config.proxies) })
+        Ok(Self { listener, own_socket, tls, addr, door: Arc::new(door), admission })
     }
 
     /// The address that was bound.
@@ -106,12 +110,13 @@ impl Gateway {
                     drop(stream.set_nodelay(true));
                     (Wire::Tcp(stream), Peer::Net(peer))
                 }),
-                accepted = own(self.own_socket.as_ref()) => accepted.map(|stream| (Wire::Unix(stream), Peer::Own)),
+                accepted = own(self.own_socket.as_ref(), self.door.runtime.audit()) => accepted.map(|stream| (Wire::Unix(stream), Peer::Own)),
             };
             match accepted {
                 Ok((stream, peer)) => {
                     let Some(place) = self.admission.admit(peer.source()) else {
-                        tracing::warn!(target: "exoclaw::audit", %peer, "turned away: all sockets are taken");
+                        let entry = Entry::new(What::Limit, "connect", Decision::Refused).from(peer.audited());
+                        self.door.runtime.audit().note(entry.reason("all sockets are taken"));
                         continue;
                     };
                     let tls = self.tls.as_ref().map(|tls| tls.acceptor());
@@ -152,9 +157,9 @@ async fn greet(tls: Option<TlsAcceptor>, door: Arc<Door>, stream: Wire, peer: Pe
 }
 
 /// The next connection of the own socket; waits for ever where there is none.
-async fn own(socket: Option<&OwnSocket>) -> std::io::Result<tokio::net::UnixStream> {
+async fn own(socket: Option<&OwnSocket>, audit: &Audit) -> std::io::Result<tokio::net::UnixStream> {
     match socket {
-        Some(socket) => socket.accept().await,
+        Some(socket) => socket.accept(audit).await,
         None => std::future::pending().await,
     }
 }

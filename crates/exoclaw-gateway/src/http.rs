@@ -3,15 +3,19 @@
 mod answer;
 mod assets;
 mod login;
+mod metrics;
 mod upgrade;
 
 use std::{convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
 use exoclaw_protocol::limits;
-use exoclaw_runtime::Runtime;
-use exoclaw_store::Tokens;
-use http::{Method, Request, Response, StatusCode};
+use exoclaw_runtime::{Runtime, metrics::Credential};
+use exoclaw_store::{
+    Tokens,
+    audit::{Decision, Entry, What},
+};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,7 +24,7 @@ pub use self::assets::{Asset, Assets, NoAssets};
 use crate::{
     LoginLinks,
     admission::Place,
-    auth::Auth,
+    auth::{Auth, Shown},
     site::Site,
     wire::{Peer, Wire},
 };
@@ -43,6 +47,19 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) fn auth(&self) -> &Auth {
         &self.links.auth
+    }
+
+    /// Checks the credential that the head of a request shows, and counts what became of it.
+    fn head(&self, headers: &HeaderMap, own_page: bool, peer: Peer) -> Shown {
+        let shown = self.auth().head(headers, own_page, peer);
+        let decision = match &shown {
+            Shown::Known(_) => Some(Credential::Allowed),
+            Shown::Nothing => None,
+            Shown::Forgotten | Shown::Wrong => Some(Credential::Refused),
+            Shown::Unseen(_) => Some(Credential::Limited),
+        };
+        decision.into_iter().for_each(|decision| self.runtime.metrics().credential(decision));
+        shown
     }
 }
 
@@ -87,7 +104,8 @@ async fn route(door: &Arc<Door>, mut request: Request<Incoming>, peer: Peer, pla
     let own_page = match door.site.check(request.headers()) {
         Ok(own_page) => own_page,
         Err(foreign) => {
-            tracing::warn!(target: "exoclaw::audit", %peer, reason = %foreign, "request refused");
+            let entry = Entry::new(What::Authentication, "request", Decision::Refused).from(peer.audited());
+            door.runtime.audit().note(entry.reason(foreign));
             return answer::refusal(StatusCode::FORBIDDEN, &foreign.to_string());
         }
     };
@@ -100,6 +118,7 @@ async fn route(door: &Arc<Door>, mut request: Request<Incoming>, peer: Peer, pla
             Err(reason) => answer::text(StatusCode::SERVICE_UNAVAILABLE, &format!("{}\n", reason.message)),
         },
         "/login" => login::answer(door, request, peer).await,
+        "/metrics" if reads => metrics::answer(door, request.headers(), own_page, peer),
         _ if reads => assets::answer(&*door.assets, &request),
         _ => answer::refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here"),
     }

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use exoclaw_store::audit::{Audit, Decision, Entry, What};
 use tokio::net::{UnixListener, UnixStream};
 
 /// Listens until dropped, then takes its file away.
@@ -35,14 +36,15 @@ impl OwnSocket {
 
     /// The next connection of the user who runs the daemon. Others are closed without a word. Dropping the future loses
     /// nothing.
-    pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
+    pub(crate) async fn accept(&self, audit: &Audit) -> io::Result<UnixStream> {
         loop {
             let (stream, _) = self.listener.accept().await?;
             let peer = stream.peer_cred()?.uid();
             if is_welcome(peer, self.user) {
                 return Ok(stream);
             }
-            tracing::warn!(target: "exoclaw::audit", peer, "another user at the daemon's own socket");
+            let entry = Entry::new(What::Authentication, "own socket", Decision::Refused).reason("another user");
+            audit.note(entry.from(format_args!("user {peer}")));
         }
     }
 }

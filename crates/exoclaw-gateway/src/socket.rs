@@ -13,7 +13,8 @@ use exoclaw_protocol::{
     ErrorCode, RpcError, Secret, limits,
     rpc::{self, Id, Incoming, Response},
 };
-use exoclaw_runtime::Lagged;
+use exoclaw_runtime::{Lagged, metrics::Credential};
+use exoclaw_store::audit::{Decision, Entry, What};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError, protocol::frame::coding::CloseCode};
@@ -21,7 +22,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError, proto
 use self::{
     frames::Frames,
     outbox::Outbox,
-    requests::{Done, Follow},
+    requests::{Caller, Done, Follow},
     watches::Watches,
 };
 use crate::{
@@ -131,7 +132,7 @@ impl Socket {
             // The work that follows is done after the wait, without waiting again.
             let goodbye = tokio::select! {
                 () = stop.cancelled() => Some(self.stopping()),
-                () = place.evicted() => Some(PLACE_NEEDED),
+                () = place.evicted() => Some(self.ended(What::Limit, PLACE_NEEDED)),
                 () = revoked(self.visitor.pass.as_ref()) => Some(self.revoked()),
                 Some(done) = self.requests.next(), if room => self.done(done).err().map(|lagged| self.slow(lagged)),
                 arrival = self.watches.next(), if room => {
@@ -141,7 +142,7 @@ impl Socket {
                 network = exchange(frames, &mut self.outbox, reads) => match network {
                     Ok(Some(message)) => self.received(message, frames),
                     Ok(None) => None,
-                    Err(error) => return parting(&error),
+                    Err(error) => return self.parting(&error),
                 },
                 () = timer.as_mut() => {
                     let goodbye = self.time_passed(frames);
@@ -192,8 +193,17 @@ impl Socket {
         let token = token_of(text);
         let peer = self.visitor.peer;
         let check = |token: &Secret| self.visitor.door.auth().token(token.expose(), peer.source());
-        let (error, goodbye) = match token.as_ref().map(check) {
+        let checked = token.as_ref().map(check);
+        if let Some(checked) = &checked {
+            self.visitor.door.runtime.metrics().credential(match checked {
+                Ok(Some(_)) => Credential::Allowed,
+                Ok(None) => Credential::Refused,
+                Err(_) => Credential::Limited,
+            });
+        }
+        let (error, goodbye) = match checked {
             Some(Ok(Some(pass))) => {
+                self.note(self.entry(What::Authentication, "first message", Decision::Allowed).who(&pass.who));
                 self.visitor.pass = Some(pass);
                 self.visitor.place.known();
                 frames.trust();
@@ -204,7 +214,7 @@ impl Socket {
             Some(Err(TooMany { retry_after })) => (requests::too_many("too many wrong tokens", retry_after), TOO_MANY),
             None => (RpcError::new(ErrorCode::Unauthorized, SHOW_FIRST), UNAUTHORIZED),
         };
-        tracing::warn!(target: "exoclaw::audit", %peer, reason = %error.code, "socket without a credential");
+        self.note(self.entry(What::Authentication, "first message", Decision::Refused).reason(&error.message));
         let id = match rpc::parse(text.as_bytes()) {
             Incoming::One(Ok(request)) => request.id.unwrap_or(Id::Null),
             Incoming::One(Err(_)) | Incoming::Batch(_) => Id::Null,
@@ -218,26 +228,27 @@ impl Socket {
         let sends = requests::sends(&incoming).then(|| self.watches.sending());
         let door = Arc::clone(&self.visitor.door);
         if let Err(retry_after) = self.meter.take(requests::cost(&incoming), REQUESTS, Instant::now()) {
+            let entry = self.entry(What::Limit, "request", Decision::Refused).who(&pass.who);
+            self.note(entry.reason("too many requests of one connection"));
             let refused = requests::too_many("this connection asks for too much in too short a time", retry_after);
             self.requests.push(Box::pin(requests::refuse(refused, incoming, sends)));
             return;
         }
-        self.requests.push(Box::pin(requests::answer(door, pass, incoming, sends)));
+        let caller = Caller { pass, peer: self.visitor.peer };
+        self.requests.push(Box::pin(requests::answer(door, caller, incoming, sends)));
     }
 
     /// What was asked with the credential and is not done yet is not done any more.
     fn revoked(&mut self) -> Goodbye {
-        let who = self.visitor.pass.as_ref().map(|pass| pass.who.to_string());
-        tracing::info!(target: "exoclaw::audit", peer = %self.visitor.peer, who, "closed: the credential was revoked");
         self.requests.clear();
         self.outbox.clear();
-        REVOKED
+        self.ended(What::Authentication, REVOKED)
     }
 
     fn slow(&mut self, lagged: Lagged) -> Goodbye {
-        tracing::warn!(peer = %self.visitor.peer, oldest = lagged.oldest, "closed a client that reads too slowly");
+        tracing::debug!(peer = %self.visitor.peer, oldest = lagged.oldest, "a client reads too slowly");
         self.outbox.clear();
-        SLOW_CONSUMER
+        self.ended(What::Limit, SLOW_CONSUMER)
     }
 
     /// The daemon stops, its runs have ended: what they had to say is still said.
@@ -259,6 +270,35 @@ impl Socket {
         STOPPING
     }
 
+    /// Records why we end the connection.
+    fn ended(&self, what: What, goodbye: Goodbye) -> Goodbye {
+        let entry = self.entry(what, "connection", Decision::Stopped).reason(goodbye.1);
+        self.note(match &self.visitor.pass {
+            Some(pass) => entry.who(&pass.who),
+            None => entry,
+        });
+        goodbye
+    }
+
+    fn entry(&self, what: What, action: &'static str, decision: Decision) -> Entry {
+        Entry::new(what, action, decision).from(self.visitor.peer.audited())
+    }
+
+    fn note(&self, entry: Entry) {
+        self.visitor.door.runtime.audit().note(entry);
+    }
+
+    /// What is said to a client after a failure of the connection, if it can still hear it.
+    fn parting(&self, error: &Error) -> Option<Goodbye> {
+        match error {
+            Error::Capacity(_) => Some(self.ended(What::Limit, TOO_LARGE)),
+            Error::Utf8(_) => Some(NOT_UTF8),
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+            Error::Protocol(_) => Some(NO_WEBSOCKET),
+            _ => None,
+        }
+    }
+
     fn deadline(&self) -> Instant {
         let Some(pass) = &self.visitor.pass else { return self.opened + limits::HANDSHAKE_DEADLINE };
         let sign_of_life = match self.pinged {
@@ -273,9 +313,9 @@ impl Socket {
         if self.deadline() > now {
             return None;
         }
-        let Some(pass) = &self.visitor.pass else { return Some(NO_CREDENTIAL) };
+        let Some(pass) = &self.visitor.pass else { return Some(self.ended(What::Authentication, NO_CREDENTIAL)) };
         if pass.until.is_some_and(|until| until <= now) {
-            return Some(EXPIRED);
+            return Some(self.ended(What::Authentication, EXPIRED));
         }
         let waits = frames.is_blocked() || !self.outbox.is_empty();
         match self.pinged {
@@ -322,15 +362,4 @@ fn token_of(text: &str) -> Option<Secret> {
         token: String,
     }
     serde_json::from_str::<First>(text).ok().map(|first| Secret::new(first.token))
-}
-
-/// What is said to a client after a failure of the connection, if it can still hear it.
-fn parting(error: &Error) -> Option<Goodbye> {
-    match error {
-        Error::Capacity(_) => Some(TOO_LARGE),
-        Error::Utf8(_) => Some(NOT_UTF8),
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
-        Error::Protocol(_) => Some(NO_WEBSOCKET),
-        _ => None,
-    }
 }

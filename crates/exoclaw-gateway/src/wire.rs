@@ -44,6 +44,13 @@ impl Peer {
     }
 }
 
+impl Peer {
+    /// Whom the audit names: an address without its port, which changes with each connection.
+    pub(crate) fn audited(self) -> String {
+        self.source().map_or_else(|| self.to_string(), |source| source.to_string())
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

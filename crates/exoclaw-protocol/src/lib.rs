@@ -28,6 +28,7 @@ pub mod rpc;
 mod secret;
 mod session_key;
 mod spending;
+pub mod telemetry;
 mod token;
 mod tool;
 

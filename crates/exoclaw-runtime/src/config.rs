@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use exoclaw_agent::{Provider, TurnLimits};
 use exoclaw_protocol::AgentId;
 use exoclaw_router::Router;
-use exoclaw_store::{Page, ReadError, Store};
+use exoclaw_store::{Page, ReadError, Store, audit::Audit};
 
 use crate::{
     clock::Clock, plugins::Plugins, price::Price, recordings::Recordings, spending::Budgets, tools::AgentTools,
@@ -34,6 +34,8 @@ pub struct RuntimeConfig {
     pub recordings: Option<Recordings>,
     /// What models may cost.
     pub budgets: Budgets,
+    /// Where denials and stopped guests are recorded.
+    pub audit: Audit,
 }
 
 impl RuntimeConfig {
@@ -50,6 +52,7 @@ impl RuntimeConfig {
             turn_limits: TurnLimits::default(),
             recordings: None,
             budgets: Budgets::default(),
+            audit: Audit::discard(),
         }
     }
 }

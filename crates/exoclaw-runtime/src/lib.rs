@@ -53,6 +53,7 @@ mod spending;
 mod tools;
 
 mod clock;
+pub mod metrics;
 mod tasks;
 
 pub use clock::{Clock, SystemClock};

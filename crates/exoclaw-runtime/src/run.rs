@@ -1,6 +1,6 @@
 //! One run from its start to its one terminal event.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use exoclaw_agent::{TurnEnd, TurnEvent};
 use exoclaw_protocol::{ErrorCode, Event, Metering, RpcError};
@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use crate::{
     journal::{Chain, CutOff, Journal, append_refusal, read_refusal},
     live::LiveRun,
+    metrics::RunEnd,
     recovery::Begun,
     runtime::Inner,
     tasks::panic_text,
@@ -40,6 +41,17 @@ impl Ending {
     }
 }
 
+impl From<&Ending> for RunEnd {
+    fn from(ending: &Ending) -> Self {
+        match ending {
+            Ending::Finished(_) => Self::Ok,
+            Ending::Aborted => Self::Aborted,
+            Ending::Failed(_) | Ending::Unread(_) => Self::Failed,
+            Ending::Suspended => Self::Suspended,
+        }
+    }
+}
+
 impl From<RpcError> for Ending {
     fn from(error: RpcError) -> Self {
         Self::Failed(error)
@@ -50,7 +62,9 @@ impl From<RpcError> for Ending {
 /// suspended or can't be read has its end in a later process.
 pub(crate) async fn run(inner: &Arc<Inner>, live: LiveRun) {
     let journal = journal(inner, &live);
+    let begun = Instant::now();
     let ending = drive(inner, &live, &journal).await;
+    inner.metrics.run(RunEnd::from(&ending), begun.elapsed());
     end(live, &journal, ending).await;
 }
 
@@ -73,6 +87,7 @@ async fn drive(inner: &Arc<Inner>, live: &LiveRun, journal: &Journal) -> Ending 
     let (events, mut heard) = mpsc::channel(TURN_EVENTS);
     let publish = async {
         while let Some(event) = heard.recv().await {
+            inner.metrics.turn(&event);
             live.tell(event);
         }
     };

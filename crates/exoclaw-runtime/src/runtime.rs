@@ -9,7 +9,7 @@ use exoclaw_protocol::{
     SessionSubscribeResult, StatusResult, limits,
 };
 use exoclaw_router::Router;
-use exoclaw_store::Store;
+use exoclaw_store::{Store, audit::Audit};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,7 @@ use crate::{
     journal::{read_only, read_refusal},
     keys,
     load::Load,
+    metrics::Metrics,
     plugins::{PluginSlot, Plugins, Replaced},
     recordings::Recordings,
     recovery,
@@ -63,15 +64,17 @@ pub(crate) struct Inner {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) turn_limits: TurnLimits,
     pub(crate) recordings: Option<Recordings>,
+    pub(crate) audit: Audit,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) router: Router,
     agents: HashMap<AgentId, Arc<Agent>>,
     /// In the order of the config.
     agent_status: Vec<AgentStatus>,
-    plugins: Plugins,
+    pub(crate) plugins: Plugins,
     demo: bool,
-    version: String,
+    pub(crate) version: String,
     warnings: Vec<String>,
-    started_ms: u64,
+    pub(crate) started_ms: u64,
 }
 
 impl Runtime {
@@ -105,6 +108,8 @@ impl Runtime {
             recent: Recent::new(store.clone(), config.context),
             turn_limits: config.turn_limits,
             recordings: config.recordings,
+            audit: config.audit,
+            metrics: Arc::default(),
             agents,
             agent_status,
             plugins,
@@ -131,6 +136,11 @@ impl Runtime {
     /// The clock that all times of this runtime come from.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.inner.clock
+    }
+
+    /// Where doors record what they see, too.
+    pub fn audit(&self) -> &Audit {
+        &self.inner.audit
     }
 
     /// Whether messages are taken at present.

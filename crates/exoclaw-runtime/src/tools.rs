@@ -9,8 +9,11 @@ use exoclaw_agent::{Invocation, Progress, ToolReturn, Tools};
 use exoclaw_protocol::{
     AgentId, FailureKind, Metering, PluginName, Reconciled, RunId, SessionKey, ToolCall, ToolName, ToolOutput, ToolSpec,
 };
-use exoclaw_sandbox::{Asked, Called, Host, KeyValue, OnProgress, Tape, ToolDecl, ToolRequest};
-use exoclaw_store::{KvScope, Store};
+use exoclaw_sandbox::{Asked, CallError, Called, Denial, Host, KeyValue, OnProgress, Tape, ToolDecl, ToolRequest};
+use exoclaw_store::{
+    KvScope, Store,
+    audit::{Audit, Decision, Entry, What},
+};
 use futures::{FutureExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
 
@@ -141,6 +144,7 @@ pub fn plugin_kv(store: &Arc<dyn Store>, plugin: &ReadyPlugin, agent: &AgentId) 
 pub(crate) struct RunTools {
     agent: Arc<AgentTools>,
     store: Arc<dyn Store>,
+    audit: Audit,
     /// The same for all runs of a session, and tells a plugin nothing about it.
     session: String,
     run_id: RunId,
@@ -156,10 +160,21 @@ impl RunTools {
         tapes: Tapes,
     ) -> Self {
         let session = hex::encode(&Sha256::digest(session.as_str())[..16]);
-        Self { agent, store, session, run_id, tapes }
+        Self { agent, store, audit: Audit::discard(), session, run_id, tapes }
     }
 
-    fn host(&self, plugin: &ReadyPlugin, progress: Option<tokio::sync::mpsc::Sender<Progress>>, tape: Tape) -> Host {
+    /// The same tools, whose denials and stops are recorded.
+    pub(crate) fn with_audit(self, audit: Audit) -> Self {
+        Self { audit, ..self }
+    }
+
+    fn host(
+        &self,
+        plugin: &ReadyPlugin,
+        tool: &str,
+        progress: Option<tokio::sync::mpsc::Sender<Progress>>,
+        tape: Tape,
+    ) -> Host {
         let kv = plugin_kv(&self.store, plugin, &self.agent.agent);
         // Dropped when full: it is no result.
         let progress = progress.map(|progress| {
@@ -167,7 +182,20 @@ impl RunTools {
                 progress.try_send(Progress { fraction, message }).ok();
             }) as OnProgress
         });
-        Host { kv, progress, tape }
+        let (audit, agent, tool) = (self.audit.clone(), self.agent.agent.clone(), display_name(tool));
+        let denied = move |denial: Denial<'_>| audit.note(denied(denial, &tool).who(format_args!("agent {agent}")));
+        Host { kv, progress, tape, denied: Some(Arc::new(denied)) }
+    }
+
+    /// A guest that was stopped, or never let run, is recorded; one that merely failed is not.
+    fn record(&self, tool: &str, error: &CallError) {
+        let (what, decision) = match error.kind() {
+            FailureKind::TimedOut | FailureKind::Exhausted | FailureKind::Crashed => (What::Guest, Decision::Stopped),
+            FailureKind::Denied => (What::Capability, Decision::Refused),
+            _ => return,
+        };
+        let entry = Entry::new(what, "call", decision).who(format_args!("agent {}", self.agent.agent));
+        self.audit.note(entry.object(display_name(tool)).reason(error));
     }
 
     /// The same for every attempt of a call.
@@ -180,6 +208,18 @@ impl RunTools {
             agent: self.agent.agent.clone(),
             session: self.session.clone(),
         }
+    }
+}
+
+fn denied(denial: Denial<'_>, tool: &str) -> Entry {
+    match denial {
+        Denial::Http { to, request, reason } => {
+            let entry = Entry::new(What::Egress, "request", Decision::Refused).reason(format_args!("{tool}: {reason}"));
+            entry.object(to).digest_of(request.as_bytes())
+        }
+        Denial::Store => Entry::new(What::Capability, "store", Decision::Refused).object(tool).reason("not granted"),
+        // The sandbox may come to deny more than this runtime was built with.
+        _ => Entry::new(What::Capability, "other", Decision::Refused).object(tool),
     }
 }
 
@@ -196,10 +236,12 @@ impl Tools for RunTools {
             };
             let (name, id) = (call.name.clone(), call.id.clone());
             let (tape, permit) = self.tapes.of(&plugin, step, &id).await;
-            let (request, host) = (self.request(tool, step, call), self.host(&plugin, Some(progress), tape.clone()));
+            let host = self.host(&plugin, &name, Some(progress), tape.clone());
+            let request = self.request(tool, step, call);
             let Called { output, metering, detail } = plugin.plugin.call(&permit, request, host).await;
             self.tapes.keep(&tape, &self.run_id, step, id).await;
             if let Some(error) = detail {
+                self.record(&name, &error);
                 tracing::warn!(run = %self.run_id, tool = name, error = %Chain(&error), "tool call failed");
             }
             ToolReturn { output, metering }
@@ -211,9 +253,11 @@ impl Tools for RunTools {
         async move {
             let Some((plugin, tool)) = self.agent.target(&call.name) else { return Reconciled::Unknown };
             let name = call.name.clone();
-            let (request, host) = (self.request(tool, step, call), self.host(&plugin, None, self.tapes.silent()));
+            let host = self.host(&plugin, &name, None, self.tapes.silent());
+            let request = self.request(tool, step, call);
             let Asked { outcome, detail, .. } = plugin.plugin.reconcile(&plugin.permit, request, host).await;
             if let Some(error) = detail {
+                self.record(&name, &error);
                 tracing::warn!(run = %self.run_id, tool = name, error = %Chain(&error), "asking what became of a call failed");
             }
             outcome

@@ -9,6 +9,26 @@ use crate::Tape;
 /// Takes the progress of a call: a fraction from 0 to 1, if the guest knows one, and its words. Must not block.
 pub type OnProgress = Arc<dyn Fn(Option<f32>, String) + Send + Sync>;
 
+/// Takes what a plugin wanted and was not granted. Must not block.
+pub type OnDenied = Arc<dyn Fn(Denial<'_>) + Send + Sync>;
+
+/// Something that a plugin wanted and was not granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Denial<'a> {
+    /// A request, which did not leave.
+    Http {
+        /// Method, scheme and authority; empty where they make no sense.
+        to: &'a str,
+        /// The same with the path.
+        request: &'a str,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A store of its own.
+    Store,
+}
+
 /// What the host lends to one call. The default lends nothing.
 #[derive(Clone, Default)]
 pub struct Host {
@@ -18,12 +38,15 @@ pub struct Host {
     pub progress: Option<OnProgress>,
     /// Whether what the host tells the guest is kept, or was.
     pub tape: Tape,
+    /// Takes denials; without it they are told to `tracing`.
+    pub denied: Option<OnDenied>,
 }
 
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kv, progress) = (self.kv.is_some(), self.progress.is_some());
-        f.debug_struct("Host").field("kv", &kv).field("progress", &progress).finish_non_exhaustive()
+        let (kv, progress, denied) = (self.kv.is_some(), self.progress.is_some(), self.denied.is_some());
+        let mut host = f.debug_struct("Host");
+        host.field("kv", &kv).field("progress", &progress).field("denied", &denied).finish_non_exhaustive()
     }
 }
 

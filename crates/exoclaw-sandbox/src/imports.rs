@@ -16,7 +16,7 @@ use wasmtime_wasi::{
 };
 
 use crate::{
-    KeyValue, KeyValueError,
+    Denial, KeyValue, KeyValueError,
     bindings::exoclaw::plugin::{budget, kv, log, progress, types},
     limits,
     output::cut,
@@ -137,6 +137,9 @@ impl State {
     /// The store, if there is one for this plugin and the key fits it.
     fn store(&self, key: &str) -> Result<&dyn KeyValue, kv::Error> {
         if !self.may_store {
+            if let Some(denied) = &self.host.denied {
+                denied(Denial::Store);
+            }
             return Err(kv::Error::Denied);
         }
         if key.len() > limits::KV_KEY_BYTES {

@@ -19,7 +19,7 @@ use crate::{
     CallError, Host, Permit, ToolRequest,
     bindings::exoclaw::plugin::types,
     entry::Entry,
-    http::{Egress, Traffic},
+    http::{Egress, Told, Traffic},
     limits,
     output::{Lines, Stdio},
     plugin,
@@ -40,13 +40,9 @@ pub(crate) async fn run<E: Entry>(
     let time = permit.limits.time;
     let lines = Arc::new(Lines::new(permit.plugin.clone(), request.call_id.to_string()));
     let key = E::carries_key(plugin, &request.tool).then(|| request.idempotency_key.clone());
-    let egress = Egress::new(
-        Arc::clone(&plugin.sandbox.http),
-        Arc::clone(&permit.http),
-        Arc::clone(&lines),
-        key,
-        host.tape.clone(),
-    );
+    let told = Told { lines: Arc::clone(&lines), denied: host.denied.clone() };
+    let (client, granted) = (Arc::clone(&plugin.sandbox.http), Arc::clone(&permit.http));
+    let egress = Egress::new(client, granted, told, key, host.tape.clone());
     let mut store = store(plugin, permit, host, Arc::clone(&lines), egress)?;
     let request = types::Request {
         tool: request.tool.to_string(),

@@ -61,7 +61,7 @@ pub use exoclaw_plugin_format::{
     SecretRequest, ToolDecl, pack,
 };
 pub use grants::{FsGrant, Grants};
-pub use host::{Host, KeyValue, KeyValueError, OnProgress};
+pub use host::{Denial, Host, KeyValue, KeyValueError, OnDenied, OnProgress};
 pub use http::{HttpConfig, PrivateRange, PrivateRangeError, Resolve, SystemResolver};
 pub use limits::{LimitError, Limits};
 pub use load::LoadError;

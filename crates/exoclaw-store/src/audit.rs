@@ -61,7 +61,7 @@ impl AuditConfig {
 #[non_exhaustive]
 pub enum TrailError {
     /// Another process writes it.
-    #[error("another process writes the audit trail in {path}: is a daemon running?")]
+    #[error("the audit trail in {path} is in use by another process, such as the daemon")]
     InUse {
         /// Its directory.
         path: PathBuf,

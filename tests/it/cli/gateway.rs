@@ -39,7 +39,7 @@ fn a_home_that_can_not_be_made_is_named() {
 fn a_second_daemon_of_a_home_is_refused_and_harms_no_one() {
     let daemon = Setup::with_config(DEMO_AGENT).start();
     let second = output(&mut daemon.command(&["gateway", "--port", "0"]));
-    Ended::of(&second).failed(69, &["store.db is in use by another process"]);
+    Ended::of(&second).failed(69, &["is in use by another process"]);
     Ended::of(&output(&mut daemon.command(&["status"]))).ok();
 }
 

@@ -46,6 +46,10 @@ fn every_command_explains_itself() {
         &["store", "rebuild"],
         &["store", "backup"],
         &["store", "restore"],
+        &["audit"],
+        &["audit", "tail"],
+        &["audit", "verify"],
+        &["audit", "export"],
     ];
     let home = home();
     let mut text = String::new();

@@ -38,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("exoclaw-ui", &["exoclaw-protocol", "exoclaw-client"]),
     ("exoclaw-ui-assets", &[]),
     ("exoclaw-tests", &["exoclaw-protocol", "exoclaw-client"]),
+    ("exoclaw-fuzz", &["exoclaw-protocol", "exoclaw-agent", "exoclaw-store"]),
     ("xtask", &[]),
 ];
 

@@ -4,6 +4,7 @@ use std::{io::BufRead, path::Path, time::Duration};
 
 use exoclaw_gateway::Gateway;
 use exoclaw_runtime::Runtime;
+use exoclaw_store::audit::{Decision, Entry, What};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -66,7 +67,7 @@ async fn serve(start: Start<'_>, loaded: Loaded, context: &mut Context<'_>) -> R
     let mut signals = Ends::new()?;
     let (is_demo, notify) = (start.demo, Notify::new(start.env));
     let is_tls = loaded.config.gateway.tls.is_some();
-    let Daemon { runtime, gateway, own_socket, drain } = tokio::select! {
+    let Daemon { runtime, gateway, own_socket, audit, drain } = tokio::select! {
         // Dropping a start leaves nothing that a later one would stumble over.
         daemon = start.run(loaded) => daemon?,
         () = signals.next() => return Ok(Exit::Ok),
@@ -88,6 +89,9 @@ async fn serve(start: Start<'_>, loaded: Loaded, context: &mut Context<'_>) -> R
     notify.ready();
     let exit = notify.alive_while(attend(runtime, gateway, drain, &mut signals, &notify, context)).await;
     file.remove(&path);
+    audit.note(Entry::new(What::Daemon, "stop", Decision::Allowed));
+    // Nothing else is left to do for this thread.
+    audit.close();
     exit
 }
 

@@ -1,13 +1,18 @@
 //! `token`: who else may come in.
 
 use exoclaw_protocol::{
-    Method, Rotation, Scope, TokenCreateParams, TokenInfo, TokenListParams, TokenRevokeParams, TokenRotateParams,
+    Method, Rotation, Scope, TokenCreateParams, TokenInfo, TokenListParams, TokenName, TokenRevokeParams,
+    TokenRotateParams,
 };
 use exoclaw_runtime::{Clock, SystemClock};
-use exoclaw_store::{TokenError, Tokens};
+use exoclaw_store::{
+    TokenError, Tokens,
+    audit::{Audit, Decision, Entry, What},
+};
 
 use super::Context;
 use crate::{
+    audit::unrecorded,
     cli::{TokenCommand, TokenScope},
     compose::token_error,
     daemon_link::DaemonLink,
@@ -19,7 +24,7 @@ use crate::{
 /// Who keeps the tokens: the daemon while it runs, otherwise their file.
 enum Keeper {
     Daemon(DaemonLink),
-    File(Tokens),
+    File(Tokens, Audit),
 }
 
 impl Keeper {
@@ -32,17 +37,35 @@ impl Keeper {
                 Err(error) => return Err(error),
             }
         }
-        Tokens::open(context.home.credentials()).map(Self::File).map_err(token_error)
+        let tokens = Tokens::open(context.home.credentials()).map_err(token_error)?;
+        Ok(Self::File(tokens, crate::audit::open(&context.home, false)?))
     }
 
+    /// What changes something is recorded first, as `change` and the token's name.
     async fn ask<M: Method + 'static>(
         &self,
+        change: Option<(&'static str, &TokenName)>,
         params: M,
         without: impl FnOnce(&Tokens, M) -> Result<M::Output, TokenError>,
     ) -> Result<M::Output, CliError> {
         match self {
             Self::Daemon(link) => link.request(params).await,
-            Self::File(tokens) => without(tokens, params).map_err(token_error),
+            Self::File(tokens, audit) => {
+                let entry = |(action, name)| {
+                    Entry::new(What::Token, action, Decision::Allowed)
+                        .who("owner")
+                        .from("the command line")
+                        .object(name)
+                };
+                let entry = change.map(entry);
+                if let Some(entry) = &entry {
+                    audit.guard(entry.clone()).await.map_err(unrecorded)?;
+                }
+                without(tokens, params).map_err(|error| {
+                    entry.into_iter().for_each(|entry| audit.note(entry.failed(&error)));
+                    token_error(error)
+                })
+            }
         }
     }
 }
@@ -51,8 +74,9 @@ pub(super) async fn run(command: TokenCommand, context: &mut Context<'_>) -> Res
     let keeper = Keeper::find(context).await?;
     match command {
         TokenCommand::Create { name, scope, expires } => {
-            let params = TokenCreateParams { name, scope: scope.into(), expires_in_s: expires };
-            let made = keeper.ask(params, |tokens, params| tokens.create(params, SystemClock.now_ms())).await?;
+            let params = TokenCreateParams { name: name.clone(), scope: scope.into(), expires_in_s: expires };
+            let change = Some(("create", &name));
+            let made = keeper.ask(change, params, |tokens, params| tokens.create(params, SystemClock.now_ms())).await?;
             if context.terminal.json {
                 context.terminal.value(&made)?;
                 return Ok(Exit::Ok);
@@ -65,7 +89,7 @@ pub(super) async fn run(command: TokenCommand, context: &mut Context<'_>) -> Res
             ))?;
         }
         TokenCommand::List => {
-            let listed = keeper.ask(TokenListParams {}, |tokens, _| Ok(tokens.list())).await?;
+            let listed = keeper.ask(None, TokenListParams {}, |tokens, _| Ok(tokens.list())).await?;
             if context.terminal.json {
                 context.terminal.value(&listed)?;
                 return Ok(Exit::Ok);
@@ -86,7 +110,9 @@ pub(super) async fn run(command: TokenCommand, context: &mut Context<'_>) -> Res
                 (false, true) => Rotation::Now,
                 (false, false) => Rotation::Start,
             };
-            let rotated = keeper.ask(TokenRotateParams { name, step }, |tokens, params| tokens.rotate(&params)).await?;
+            let params = TokenRotateParams { name: name.clone(), step };
+            let change = Some(("rotate", &name));
+            let rotated = keeper.ask(change, params, |tokens, params| tokens.rotate(&params)).await?;
             if context.terminal.json {
                 context.terminal.value(&rotated)?;
                 return Ok(Exit::Ok);
@@ -107,7 +133,7 @@ pub(super) async fn run(command: TokenCommand, context: &mut Context<'_>) -> Res
         }
         TokenCommand::Revoke { name } => {
             let params = TokenRevokeParams { name: name.clone() };
-            let result = keeper.ask(params, |tokens, params| tokens.revoke(&params)).await?;
+            let result = keeper.ask(Some(("revoke", &name)), params, |tokens, params| tokens.revoke(&params)).await?;
             if !result.revoked {
                 return Err(CliError::new(Exit::Data, format!("there is no token {name}")));
             }

@@ -10,6 +10,7 @@ use std::{
 
 use exoclaw_runtime::{PluginSlot, Replaced, Runtime};
 use exoclaw_sandbox::Sandbox;
+use exoclaw_store::audit::Audit;
 
 use super::{Component, Wanted, load_one, slot};
 use crate::{Env, Home};
@@ -22,6 +23,7 @@ pub(crate) struct Follower {
     sandbox: Sandbox,
     home: Arc<Home>,
     env: Env,
+    audit: Audit,
     files: Vec<Followed>,
 }
 
@@ -47,7 +49,7 @@ fn stamp(path: &Path) -> Stamp {
 
 impl Follower {
     /// Begins with the files as they are. Made before they are loaded, so that no change is missed. Blocks.
-    pub(super) fn new(sandbox: Sandbox, home: Arc<Home>, env: Env, wanted: &[Wanted]) -> Self {
+    pub(super) fn new(sandbox: Sandbox, home: Arc<Home>, env: Env, audit: Audit, wanted: &[Wanted]) -> Self {
         let followed = |wanted: &Wanted| match &wanted.component {
             Component::Embedded(_) => None,
             Component::File(path) => {
@@ -55,7 +57,7 @@ impl Follower {
                 Some(Followed { path: path.clone(), wanted: wanted.clone(), tried: stamp, seen: stamp })
             }
         };
-        Self { sandbox, home, env, files: wanted.iter().filter_map(followed).collect() }
+        Self { sandbox, home, env, audit, files: wanted.iter().filter_map(followed).collect() }
     }
 
     /// Works until the runtime stops.
@@ -95,7 +97,8 @@ impl Follower {
             let rests = now == std::mem::replace(&mut file.seen, now);
             if now != file.tried && rests {
                 file.tried = now;
-                new.push(slot(load_one(&self.sandbox, &file.wanted, &self.env, &self.home), file.wanted.name.clone()));
+                let loaded = load_one(&self.sandbox, &file.wanted, &self.env, &self.home);
+                new.push(slot(loaded, file.wanted.name.clone(), &self.audit));
             }
         }
         new

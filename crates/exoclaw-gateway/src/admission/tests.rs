@@ -19,7 +19,7 @@ fn evicted(places: &[Place]) -> Vec<usize> {
 
 #[test]
 fn a_flood_of_one_source_drives_out_its_own_oldest_only() {
-    let admission = Admission::new(&[]);
+    let admission = Admission::new(&[], Arc::default());
     let (friend, other) = (admission.admit(source(1)).unwrap(), admission.admit(source(2)).unwrap());
     friend.known();
     let count = limits::UNAUTHENTICATED_SOCKETS_OF_SOURCE + 3;
@@ -31,7 +31,7 @@ fn a_flood_of_one_source_drives_out_its_own_oldest_only() {
 /// It may be about to show one when the place is needed: both happen at once.
 #[test]
 fn whoever_shows_a_credential_keeps_a_place_that_was_needed() {
-    let admission = Admission::new(&[]);
+    let admission = Admission::new(&[], Arc::default());
     let friend = admission.admit(source(1)).unwrap();
     let strangers: Vec<Place> =
         (0..limits::UNAUTHENTICATED_SOCKETS_OF_SOURCE).map(|_| admission.admit(source(1)).unwrap()).collect();
@@ -43,7 +43,7 @@ fn whoever_shows_a_credential_keeps_a_place_that_was_needed() {
 #[test]
 fn a_flood_of_many_sources_drives_out_strangers_by_chance() {
     let flood = || {
-        let admission = Admission::new(&[]);
+        let admission = Admission::new(&[], Arc::default());
         let friend = admission.admit(source(1)).unwrap();
         friend.known();
         let count = limits::UNAUTHENTICATED_SOCKETS + 10;
@@ -59,7 +59,7 @@ fn a_flood_of_many_sources_drives_out_strangers_by_chance() {
 #[test]
 fn a_proxy_brings_many_sources() {
     let proxy = source(9).unwrap();
-    let admission = Admission::new(&[proxy]);
+    let admission = Admission::new(&[proxy], Arc::default());
     let count = limits::UNAUTHENTICATED_SOCKETS;
     let strangers: Vec<Place> = (0..count).map(|_| admission.admit(Some(proxy)).unwrap()).collect();
     assert!(evicted(&strangers).is_empty());
@@ -67,7 +67,7 @@ fn a_proxy_brings_many_sources() {
 
 #[test]
 fn places_are_bounded_and_given_back() {
-    let admission = Admission::new(&[]);
+    let admission = Admission::new(&[], Arc::default());
     let mut places: Vec<Place> = std::iter::from_fn(|| admission.admit(None)).collect();
     assert_eq!(places.len(), limits::SOCKETS);
     places.pop();

@@ -9,7 +9,7 @@ use super::*;
 fn seen(shown: Shown) -> String {
     match shown {
         Shown::Known(Pass { who, scope, .. }) => format!("{who} {scope:?}"),
-        Shown::Nothing => "nothing".to_owned(),
+        Shown::Nothing | Shown::Forgotten => "nothing".to_owned(),
         Shown::Wrong => "wrong".to_owned(),
         Shown::Unseen(_) => "unseen".to_owned(),
     }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use exoclaw_protocol::limits;
+use exoclaw_runtime::metrics::Credential;
+use exoclaw_store::audit::{Decision, Entry, What};
 use http::{
     HeaderValue, Method, Request, StatusCode,
     header::{ALLOW, CONTENT_TYPE, SET_COOKIE},
@@ -11,7 +13,10 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
 use super::{Answer, Door, answer};
-use crate::{auth::LoginError, wire::Peer};
+use crate::{
+    auth::{LoginError, Who},
+    wire::Peer,
+};
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,9 +47,16 @@ pub(super) async fn answer(door: &Arc<Door>, request: Request<Incoming>, peer: P
     let Ok(login) = serde_json::from_slice::<Login>(&body) else {
         return answer::refusal(StatusCode::BAD_REQUEST, "want {\"code\": \"…\"}");
     };
-    let failed = match door.auth().log_in(&login.code, peer.source()) {
+    let logged_in = door.auth().log_in(&login.code, peer.source());
+    door.runtime.metrics().credential(match &logged_in {
+        Ok(_) => Credential::Allowed,
+        Err(LoginError::Wrong) => Credential::Refused,
+        Err(LoginError::TooMany { .. }) => Credential::Limited,
+    });
+    let failed = match logged_in {
         Ok(cookie) => {
             if let Ok(mut cookie) = HeaderValue::from_str(&cookie) {
+                door.runtime.audit().note(entry(peer, Decision::Allowed).who(Who::Browser));
                 cookie.set_sensitive(true);
                 let mut welcome = answer::empty(StatusCode::NO_CONTENT);
                 welcome.headers_mut().insert(SET_COOKIE, cookie);
@@ -54,9 +66,13 @@ pub(super) async fn answer(door: &Arc<Door>, request: Request<Incoming>, peer: P
         }
         Err(failed) => failed,
     };
-    tracing::warn!(target: "exoclaw::audit", %peer, reason = %failed, "login refused");
+    door.runtime.audit().note(entry(peer, Decision::Refused).reason(failed));
     match failed {
         LoginError::Wrong => answer::refusal(StatusCode::UNAUTHORIZED, &failed.to_string()),
         LoginError::TooMany { retry_after } => answer::too_many(&failed.to_string(), retry_after),
     }
+}
+
+fn entry(peer: Peer, decision: Decision) -> Entry {
+    Entry::new(What::Authentication, "login code", decision).from(peer.audited())
 }

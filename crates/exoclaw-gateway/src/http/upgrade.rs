@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use exoclaw_store::audit::{Decision, Entry, What};
 use http::{
     HeaderMap, HeaderValue, Method, Request, StatusCode,
     header::{
@@ -36,17 +37,23 @@ pub(super) fn answer(
         Ok(accept) => accept,
         Err(refusal) => return *refusal,
     };
-    let pass = match door.auth().head(request.headers(), own_page, peer) {
+    let audit = door.runtime.audit();
+    let entry = |decision| Entry::new(What::Authentication, "upgrade", decision).from(peer.audited());
+    let pass = match door.head(request.headers(), own_page, peer) {
         Shown::Known(pass) => Some(pass),
         Shown::Nothing => None,
+        Shown::Forgotten => {
+            audit.note(entry(Decision::Refused).reason("no login of ours"));
+            None
+        }
         Shown::Wrong => {
-            tracing::warn!(target: "exoclaw::audit", %peer, "wrong bearer token");
+            audit.note(entry(Decision::Refused).reason("wrong token"));
             let mut refusal = answer::refusal(StatusCode::UNAUTHORIZED, "the token is not the gateway's");
             refusal.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             return refusal;
         }
         Shown::Unseen(TooMany { retry_after }) => {
-            tracing::warn!(target: "exoclaw::audit", %peer, "too many wrong credentials");
+            audit.note(entry(Decision::Refused).reason("too many wrong credentials"));
             return answer::too_many("too many wrong credentials from there", retry_after);
         }
     };
@@ -54,8 +61,9 @@ pub(super) fn answer(
     if door.runtime.is_stopping() {
         return answer::refusal(StatusCode::SERVICE_UNAVAILABLE, STOPPING);
     }
-    if pass.is_some() {
+    if let Some(pass) = &pass {
         place.known();
+        audit.note(entry(Decision::Allowed).who(&pass.who));
     }
     let upgraded = hyper::upgrade::on(request);
     let visitor = Visitor { peer, pass, place, door: Arc::clone(door) };

@@ -1,17 +1,22 @@
 //! Answers to JSON-RPC texts: each request goes to the runtime, and its outcome becomes a response.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use exoclaw_protocol::{
     Call, ErrorCode, LoginLinkResult, RpcError, ShownOnce,
     rpc::{Id, Incoming, Request, Response},
 };
 use exoclaw_runtime::Subscription;
+use exoclaw_store::audit::{Decision, Entry, Unrecorded, What};
 use futures::{FutureExt, future::join_all};
 use serde_json::value::RawValue;
 
 use super::{frames::SENT_MESSAGE_BYTES, tokens};
-use crate::{LOGIN_CODE_LIFETIME, auth::Pass, http::Door};
+use crate::{LOGIN_CODE_LIFETIME, auth::Pass, http::Door, wire::Peer};
 
 /// What is done when a text was answered, in this order.
 #[derive(Debug, Default)]
@@ -22,6 +27,20 @@ pub(super) struct Done {
     pub(super) text: Option<String>,
     /// Events to be followed from now on.
     pub(super) follow: Vec<Follow>,
+}
+
+/// Who asks.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) pass: Pass,
+    pub(super) peer: Peer,
+}
+
+impl Caller {
+    /// An entry of the audit about what they do.
+    pub(super) fn entry(&self, what: What, action: &'static str, decision: Decision) -> Entry {
+        Entry::new(what, action, decision).who(&self.pass.who).from(self.peer.audited())
+    }
 }
 
 /// A session that is to be followed.
@@ -80,16 +99,16 @@ pub(super) async fn refuse(error: RpcError, incoming: Incoming, sends: Option<u6
 }
 
 /// Answers one text.
-pub(super) async fn answer(door: Arc<Door>, pass: Pass, incoming: Incoming, sends: Option<u64>) -> Done {
+pub(super) async fn answer(door: Arc<Door>, caller: Caller, incoming: Incoming, sends: Option<u64>) -> Done {
     let mut done = Done { sends, ..Done::default() };
     match incoming {
         Incoming::One(request) => {
-            let (response, follow) = respond(&door, &pass, request).await;
+            let (response, follow) = respond(&door, &caller, request).await;
             done.follow.extend(follow);
             done.text = response.map(|response| text_of(&response));
         }
         Incoming::Batch(batch) => {
-            let all = batch.into_iter().map(|request| respond(&door, &pass, request));
+            let all = batch.into_iter().map(|request| respond(&door, &caller, request));
             let mut texts = Vec::new();
             let mut bytes = 2;
             for (response, follow) in join_all(all).await {
@@ -109,17 +128,23 @@ pub(super) async fn answer(door: Arc<Door>, pass: Pass, incoming: Incoming, send
     done
 }
 
-async fn respond(door: &Door, pass: &Pass, request: Result<Request, Response>) -> (Option<Response>, Option<Follow>) {
+async fn respond(
+    door: &Door,
+    caller: &Caller,
+    request: Result<Request, Response>,
+) -> (Option<Response>, Option<Follow>) {
     let request = match request {
         Ok(request) => request,
         Err(refusal) => return (Some(refusal), None),
     };
     let Request { id, method, params } = request;
-    let call = AssertUnwindSafe(call(door, pass, &method, params.as_deref())).catch_unwind();
+    let begun = Instant::now();
+    let call = AssertUnwindSafe(call(door, caller, &method, params.as_deref())).catch_unwind();
     let outcome = call.await.unwrap_or_else(|_| {
         tracing::error!(method, "a request panicked");
         Err(RpcError::new(ErrorCode::Internal, "the daemon failed on this request; its log says more"))
     });
+    door.runtime.metrics().request(&method, outcome.is_ok(), begun.elapsed());
     let (result, follow) = match outcome {
         Ok((result, follow)) => (Ok(result), follow),
         Err(error) => (Err(error), None),
@@ -133,11 +158,12 @@ async fn respond(door: &Door, pass: &Pass, request: Result<Request, Response>) -
 
 type Outcome = Result<(Box<RawValue>, Option<Follow>), RpcError>;
 
-async fn call(door: &Door, pass: &Pass, method: &str, params: Option<&RawValue>) -> Outcome {
+async fn call(door: &Door, caller: &Caller, method: &str, params: Option<&RawValue>) -> Outcome {
     // Before the parameters are looked at, which are none of theirs.
     let needed = Call::METHODS.iter().find(|info| info.name == method).map(|info| info.scope);
-    if needed.is_some_and(|needed| !pass.scope.covers(needed)) {
-        tracing::warn!(target: "exoclaw::audit", who = %pass.who, method, "method refused");
+    if needed.is_some_and(|needed| !caller.pass.scope.covers(needed)) {
+        let entry = caller.entry(What::Method, "call", Decision::Refused).object(method);
+        door.runtime.audit().note(entry.reason("outside the credential's scope"));
         return Err(RpcError::new(ErrorCode::Forbidden, format!("this credential does not allow {method}")));
     }
     let runtime = &door.runtime;
@@ -145,7 +171,7 @@ async fn call(door: &Door, pass: &Pass, method: &str, params: Option<&RawValue>)
         Call::Ping(_) => plain(&runtime.ping()),
         Call::Status(_) => plain(&runtime.status().await?),
         Call::ChatSend(params) => {
-            let (result, subscription) = runtime.send_by(pass.who.name(), params).await?;
+            let (result, subscription) = runtime.send_by(caller.pass.who.name(), params).await?;
             Ok((raw(&result)?, Some(Follow { subscription, exact: false })))
         }
         Call::ChatAbort(params) => plain(&runtime.abort(params).await?),
@@ -157,16 +183,25 @@ async fn call(door: &Door, pass: &Pass, method: &str, params: Option<&RawValue>)
         }
         Call::Usage(params) => plain(&runtime.usage(params).await?),
         Call::PluginList(_) => plain(&runtime.plugins()),
-        Call::TokenCreate(params) => plain(&tokens::create(door, params).await?),
+        Call::TokenCreate(params) => plain(&tokens::create(door, caller, params).await?),
         Call::TokenList(_) => plain(&door.tokens.list()),
-        Call::TokenRotate(params) => plain(&tokens::rotate(door, params).await?),
-        Call::TokenRevoke(params) => plain(&tokens::revoke(door, params).await?),
+        Call::TokenRotate(params) => plain(&tokens::rotate(door, caller, params).await?),
+        Call::TokenRevoke(params) => plain(&tokens::revoke(door, caller, params).await?),
         Call::LoginLink(_) => {
+            guard(door, caller.entry(What::Login, "link", Decision::Allowed)).await?;
             plain(&LoginLinkResult { link: ShownOnce::new(door.links.make()), valid_s: LOGIN_CODE_LIFETIME.as_secs() })
         }
         // The table may grow in a newer protocol than this gateway was built with.
         _ => Err(RpcError::new(ErrorCode::MethodNotFound, format!("{method} is not served here"))),
     }
+}
+
+/// Makes a record durable before its effect.
+pub(super) async fn guard(door: &Door, entry: Entry) -> Result<(), RpcError> {
+    door.runtime.audit().guard(entry).await.map_err(|error| {
+        let code = if error == Unrecorded::Busy { ErrorCode::Busy } else { ErrorCode::StoreReadOnly };
+        RpcError::new(code, error.to_string())
+    })
 }
 
 fn plain(result: &impl serde::Serialize) -> Outcome {

@@ -6,32 +6,61 @@ use exoclaw_protocol::{
     ErrorCode, RpcError, TokenCreateParams, TokenCreateResult, TokenRevokeParams, TokenRevokeResult, TokenRotateParams,
     TokenRotateResult,
 };
-use exoclaw_store::{TokenError, Tokens};
+use exoclaw_store::{
+    TokenError, Tokens,
+    audit::{Decision, Entry, What},
+};
 
+use super::requests::{Caller, guard};
 use crate::http::Door;
 
-pub(super) async fn create(door: &Door, params: TokenCreateParams) -> Result<TokenCreateResult, RpcError> {
+pub(super) async fn create(
+    door: &Door,
+    caller: &Caller,
+    params: TokenCreateParams,
+) -> Result<TokenCreateResult, RpcError> {
     let now_ms = door.runtime.clock().now_ms();
-    change(door, move |tokens| tokens.create(params, now_ms)).await
+    let entry = caller.entry(What::Token, "create", Decision::Allowed).object(&params.name);
+    let scope = serde_json::to_string(&params.scope).unwrap_or_default();
+    let entry = entry.reason(format_args!("scope {}", scope.trim_matches('"')));
+    change(door, entry, move |tokens| tokens.create(params, now_ms)).await
 }
 
-pub(super) async fn rotate(door: &Door, params: TokenRotateParams) -> Result<TokenRotateResult, RpcError> {
-    change(door, move |tokens| tokens.rotate(&params)).await
+pub(super) async fn rotate(
+    door: &Door,
+    caller: &Caller,
+    params: TokenRotateParams,
+) -> Result<TokenRotateResult, RpcError> {
+    let entry = caller.entry(What::Token, "rotate", Decision::Allowed).object(&params.name);
+    let step = serde_json::to_string(&params.step).unwrap_or_default();
+    let entry = entry.reason(step.trim_matches('"'));
+    change(door, entry, move |tokens| tokens.rotate(&params)).await
 }
 
-pub(super) async fn revoke(door: &Door, params: TokenRevokeParams) -> Result<TokenRevokeResult, RpcError> {
-    change(door, move |tokens| tokens.revoke(&params)).await
+pub(super) async fn revoke(
+    door: &Door,
+    caller: &Caller,
+    params: TokenRevokeParams,
+) -> Result<TokenRevokeResult, RpcError> {
+    let entry = caller.entry(What::Token, "revoke", Decision::Allowed).object(&params.name);
+    change(door, entry, move |tokens| tokens.revoke(&params)).await
 }
 
-/// Changes tokens on a thread that may wait for the disk. A change that has begun is carried out, whoever still listens.
+/// Changes tokens on a thread that may wait for the disk, after the record of it. A change that has begun is carried out,
+/// whoever still listens.
 async fn change<T: Send + 'static>(
     door: &Door,
+    entry: Entry,
     change: impl FnOnce(&Tokens) -> Result<T, TokenError> + Send + 'static,
 ) -> Result<T, RpcError> {
+    guard(door, entry.clone()).await?;
     let tokens = Arc::clone(&door.tokens);
     match tokio::task::spawn_blocking(move || change(&tokens)).await {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(refusal(&error)),
+        Ok(Err(error)) => {
+            door.runtime.audit().note(entry.failed(&error));
+            Err(refusal(&error))
+        }
         Err(error) => {
             tracing::error!(%error, "change tokens");
             Err(RpcError::new(ErrorCode::Internal, "the daemon failed on this request; its log says more"))

@@ -14,7 +14,7 @@ use exoclaw_gateway::{Asset, Assets, Gateway, GatewayConfig};
 use exoclaw_protocol::Secret;
 use exoclaw_router::Router;
 use exoclaw_runtime::{AgentConfig, Clock, Parts, Plugins, Runtime, RuntimeConfig};
-use exoclaw_store::{MemoryStore, Store, Tokens};
+use exoclaw_store::{MemoryStore, Store, Tokens, audit::Audit};
 use futures::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::{
@@ -79,6 +79,10 @@ pub(crate) struct World {
 }
 
 pub(crate) async fn runtime(store: Arc<dyn Store>) -> (Runtime, Script, Arc<TestClock>) {
+    audited(store, Audit::discard()).await
+}
+
+async fn audited(store: Arc<dyn Store>, audit: Audit) -> (Runtime, Script, Arc<TestClock>) {
     let (provider, script) = ScriptedProvider::new();
     let main = "main".parse().unwrap();
     let agent = AgentConfig::new("main".parse().unwrap(), "scripted", provider, "model-1");
@@ -89,7 +93,7 @@ pub(crate) async fn runtime(store: Arc<dyn Store>) -> (Runtime, Script, Arc<Test
         plugins: Plugins::default(),
         clock: clock.clone(),
     };
-    let config = RuntimeConfig { version: "1.2.3".to_owned(), ..RuntimeConfig::new(vec![agent]) };
+    let config = RuntimeConfig { version: "1.2.3".to_owned(), audit, ..RuntimeConfig::new(vec![agent]) };
     (Runtime::start(config, parts).await.unwrap(), script, clock)
 }
 
@@ -100,8 +104,13 @@ impl World {
     }
 
     pub(crate) async fn with(config: GatewayConfig) -> Self {
+        Self::recording(config, Audit::discard()).await
+    }
+
+    /// A gateway that records what it sees.
+    pub(crate) async fn recording(config: GatewayConfig, audit: Audit) -> Self {
         let store = Arc::new(MemoryStore::new());
-        let (runtime, script, clock) = runtime(store.clone()).await;
+        let (runtime, script, clock) = audited(store.clone(), audit).await;
         let tokens = config.tokens.clone();
         let gateway = Gateway::bind(config, runtime.clone(), Arc::new(TestAssets)).await.unwrap();
         let (addr, link) = (gateway.local_addr(), gateway.login_link());

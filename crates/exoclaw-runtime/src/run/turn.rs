@@ -49,13 +49,9 @@ pub(super) async fn turn(
     let mut turn = Turn::new(agent.config.provider.clone(), agent.config.model.clone());
     turn.system = agent.config.system_prompt.clone();
     turn.max_tokens = purse.max_tokens();
-    turn.tools = Arc::new(RunTools::new(
-        agent.tools.clone(),
-        inner.store.clone(),
-        &session,
-        run_id,
-        Tapes::Record(inner.recordings.clone()),
-    ));
+    let tapes = Tapes::Record(inner.recordings.clone());
+    let tools = RunTools::new(agent.tools.clone(), inner.store.clone(), &session, run_id, tapes);
+    turn.tools = Arc::new(tools.with_audit(inner.audit.clone()));
     let journal = Arc::new(journal.paid_from(purse));
     turn.recorder = journal.clone();
     turn.meter = journal;

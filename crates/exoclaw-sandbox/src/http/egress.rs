@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::{
+    Denial, OnDenied,
     http::{
         HttpConfig, HttpPermit,
         body::Traffic,
@@ -44,7 +45,7 @@ impl Client {
 pub(crate) struct Egress {
     client: Arc<Client>,
     permit: Arc<HttpPermit>,
-    lines: Arc<Lines>,
+    told: Told,
     /// The call's key, if its requests carry it.
     key: Option<String>,
     tape: Tape,
@@ -52,6 +53,13 @@ pub(crate) struct Egress {
     changes: u32,
     /// There when the first request is made.
     open: Option<Open>,
+}
+
+/// Where the operator learns of requests that did not leave.
+#[derive(Clone)]
+pub(crate) struct Told {
+    pub(crate) lines: Arc<Lines>,
+    pub(crate) denied: Option<OnDenied>,
 }
 
 struct Open {
@@ -64,6 +72,7 @@ struct Open {
 struct Denied {
     /// As far as it could be understood, for the operator.
     request: String,
+    to: String,
     reason: &'static str,
     error: Error,
 }
@@ -72,11 +81,11 @@ impl Egress {
     pub(crate) fn new(
         client: Arc<Client>,
         permit: Arc<HttpPermit>,
-        lines: Arc<Lines>,
+        told: Told,
         key: Option<String>,
         tape: Tape,
     ) -> Self {
-        Self { client, permit, lines, key, tape, changes: 0, open: None }
+        Self { client, permit, told, key, tape, changes: 0, open: None }
     }
 
     /// What the requests carried so far, if there were any.
@@ -94,7 +103,7 @@ impl Egress {
         let target = target.map_err(Denied::malformed)?;
         if !self.permit.allows(&target) {
             let (request, error) = (target.to_string(), Error::HttpRequestDenied);
-            return Err(Denied { request, reason: "not granted", error });
+            return Err(Denied { request, to: address(&target), reason: "not granted", error });
         }
         let headers = self.headers(&target, parts.headers.clone());
         Ok((target, headers))
@@ -158,15 +167,15 @@ impl WasiHttpHooks for Egress {
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let (parts, body) = request.into_parts();
-        let lines = Arc::clone(&self.lines);
+        let told = self.told.clone();
         let (target, headers) = match self.admit(&parts) {
             Ok(admitted) => admitted,
-            Err(Denied { request, reason, error }) => {
-                audit(&lines, &request, reason);
+            Err(Denied { request, to, reason, error }) => {
+                told.denied(&to, &request, reason);
                 return Box::new(async { Err(error) });
             }
         };
-        let request = target.to_string();
+        let (request, to) = (target.to_string(), address(&target));
         if let Tape::Play(player) = &self.tape {
             let answer = recording::play(player, &request);
             return Box::new(async { Ok((answer?, read_out(body))) });
@@ -174,7 +183,7 @@ impl WasiHttpHooks for Egress {
         let exchange = match self.exchange(target, options) {
             Ok(exchange) => exchange,
             Err(error) => {
-                audit(&lines, &request, "too many requests are open");
+                told.denied(&to, &request, "too many requests are open");
                 return Box::new(async { Err(error) });
             }
         };
@@ -182,8 +191,8 @@ impl WasiHttpHooks for Egress {
         Box::new(async move {
             let sent = exchange.run(&client.connector, headers, body).await;
             match &sent {
-                Err(Error::DestinationIpProhibited) => audit(&lines, &request, "the address is not public"),
-                Err(Error::HttpRequestDenied) => audit(&lines, &request, "a secret would go in the clear"),
+                Err(Error::DestinationIpProhibited) => told.denied(&to, &request, "the address is not public"),
+                Err(Error::HttpRequestDenied) => told.denied(&to, &request, "a secret would go in the clear"),
                 _ => {}
             }
             let Tape::Record(recorder) = &tape else { return sent };
@@ -216,17 +225,28 @@ impl Denied {
             TargetError::Authority => ("the host is not valid", Error::HttpRequestUriInvalid),
             _ => ("the path is not valid", Error::HttpRequestUriInvalid),
         };
-        Self { request: String::new(), reason, error }
+        Self { request: String::new(), to: String::new(), reason, error }
     }
 }
 
-/// Tells the operator of a request that did not leave.
-fn audit(lines: &Lines, request: &str, reason: &'static str) {
-    /// Longest address that is told, in bytes.
-    const SHOWN: usize = 512;
-    let request = cut(request, SHOWN);
-    tracing::warn!(
-        target: "exoclaw::audit",
-        event = "http_denied", plugin = lines.plugin(), call = lines.call(), request, reason, "request denied"
-    );
+/// Where a request goes, without what it says there.
+fn address(target: &HttpTarget) -> String {
+    format!("{} {}://{}", target.method(), target.scheme(), target.authority())
+}
+
+impl Told {
+    /// Tells the operator of a request that did not leave.
+    fn denied(&self, to: &str, request: &str, reason: &'static str) {
+        /// Longest address that is told, in bytes.
+        const SHOWN: usize = 512;
+        let (to, request) = (cut(to, SHOWN), cut(request, SHOWN));
+        match &self.denied {
+            Some(denied) => denied(Denial::Http { to, request, reason }),
+            None => tracing::warn!(
+                target: "exoclaw::audit",
+                event = "http_denied", plugin = self.lines.plugin(), call = self.lines.call(), request, reason,
+                "request denied"
+            ),
+        }
+    }
 }

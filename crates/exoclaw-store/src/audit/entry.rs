@@ -143,6 +143,12 @@ impl Entry {
         self
     }
 
+    /// The same, which was allowed and did not succeed.
+    #[must_use]
+    pub fn failed(self, reason: impl fmt::Display) -> Self {
+        Self { decision: Decision::Failed, ..self }.reason(reason)
+    }
+
     /// The same without anything that others choose.
     pub(super) fn nameless(&self) -> Self {
         Self { reason: Some("more of these".to_owned()), ..Self::new(self.what, self.action, self.decision) }

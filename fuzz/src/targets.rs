@@ -1,0 +1,21 @@
+//! The decoders.
+
+mod audit;
+mod rpc;
+mod sessions;
+mod sse;
+mod stored;
+
+use crate::Target;
+
+/// Every target, by the name of its corpus.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("audit", audit::lines),
+    ("rpc", rpc::frames),
+    ("session-key", sessions::keys),
+    ("sse", sse::events),
+    ("sse-anthropic", sse::anthropic),
+    ("sse-openai", sse::openai),
+    ("records", stored::records),
+    ("tokens", stored::tokens),
+];
