@@ -35,7 +35,7 @@ mod size;
 pub use http::{HttpHost, HttpHostError, HttpPattern, HttpScheme, HttpTarget, PatternError, TargetError};
 pub use manifest::{Manifest, ManifestError, ToolDecl};
 pub use requests::{Access, FsRequest, Requests, SecretRequest};
-pub use section::{FormatError, PackError, SECTION, pack};
+pub use section::{FormatError, PackError, SECTION, pack, runs_at_start};
 pub use signature::{SIGNATURE_SECTION, Signature, Signed};
 pub use size::{ByteSize, ByteSizeError};
 pub use url::Host;
@@ -47,6 +47,9 @@ pub mod limits {
 
     /// Largest manifest in bytes: it is read on every start and shown to people.
     pub const MANIFEST_BYTES: usize = 256 * 1024;
+
+    /// Components in components: each one is read by a call of its own.
+    pub const NESTING: usize = 64;
 
     /// Signatures of one plugin: each is checked on every start.
     pub const SIGNATURES: usize = 8;

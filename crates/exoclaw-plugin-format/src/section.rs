@@ -22,6 +22,12 @@ const MODULE_HEADER: [u8; 8] = *b"\0asm\x01\0\0\0";
 /// Id of a custom section, the same in modules and components.
 const CUSTOM: u8 = 0;
 
+/// Ids of sections of a component (Binary.md: component definitions), and of a module (core specification, 5.5.2).
+const CORE_MODULE: u8 = 1;
+const COMPONENT: u8 = 4;
+const COMPONENT_START: u8 = 9;
+const MODULE_START: u8 = 8;
+
 /// Bytes that are no plugin.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -148,4 +154,33 @@ fn own<'a>(mut body: BinaryReader<'a>) -> Result<Vec<Custom<'a>>, BinaryReaderEr
         }
     }
     Ok(found)
+}
+
+/// Whether an instance of the component may run code of its own while it is made: whether a module in it, at any depth, has a
+/// start function. Says yes of what it can't read.
+pub fn runs_at_start(bytes: &[u8]) -> bool {
+    starts(bytes, 0).unwrap_or(true)
+}
+
+/// `None` for what can't be read, or is nested too deep.
+fn starts(bytes: &[u8], depth: usize) -> Option<bool> {
+    let is_component = bytes.starts_with(&COMPONENT_HEADER);
+    if !is_component && !bytes.starts_with(&MODULE_HEADER) || depth > limits::NESTING {
+        return None;
+    }
+    let mut body = BinaryReader::new(&bytes[COMPONENT_HEADER.len()..], COMPONENT_HEADER.len());
+    while !body.eof() {
+        let id = body.read_u8().ok()?;
+        let mut section = body.read_reader().ok()?;
+        let size = section.bytes_remaining();
+        let runs = match (is_component, id) {
+            (true, CORE_MODULE | COMPONENT) => starts(section.read_bytes(size).ok()?, depth + 1)?,
+            (true, COMPONENT_START) | (false, MODULE_START) => true,
+            _ => false,
+        };
+        if runs {
+            return Some(true);
+        }
+    }
+    Some(false)
 }

@@ -1,14 +1,16 @@
 //! The ways into a plugin: each a function that its component exports.
 
+use std::sync::Arc;
+
 use exoclaw_protocol::{Effect, Reconciled, ToolName, ToolOutput};
 use wasmtime::{Result, Store};
 
 use crate::{
     CallError, Limits,
     bindings::{
-        ToolPluginPre,
+        ToolPlugin, ToolPluginPre,
         exoclaw::plugin::types,
-        reconciling::{ReconcilingPluginPre, exports::exoclaw::plugin::reconciler},
+        reconciling::{ReconcilingPlugin, ReconcilingPluginPre, exports::exoclaw::plugin::reconciler},
     },
     outcome, plugin,
     state::State,
@@ -16,6 +18,8 @@ use crate::{
 
 /// One exported function of a plugin, of a component that is linked already.
 pub(crate) trait Entry: Sync {
+    /// An instance with this function.
+    type Instance: Send + Sync;
     /// What the guest gives back.
     type Answer: Send;
     /// What the caller gets.
@@ -24,9 +28,15 @@ pub(crate) trait Entry: Sync {
     /// Whether the call's requests carry its idempotency key.
     fn carries_key(plugin: &plugin::Inner, tool: &ToolName) -> bool;
 
-    /// Makes the instance and calls it.
-    fn enter(
-        &self,
+    /// An instance that was made ahead, if there is one.
+    fn ready(plugin: &Arc<plugin::Inner>) -> Option<(Store<State>, Self::Instance)>;
+
+    /// Makes an instance.
+    fn instantiate(&self, store: &mut Store<State>) -> impl Future<Output = Result<Self::Instance>> + Send;
+
+    /// Calls it.
+    fn call(
+        instance: &Self::Instance,
         store: &mut Store<State>,
         request: &types::Request,
     ) -> impl Future<Output = Result<Self::Answer>> + Send;
@@ -39,6 +49,7 @@ pub(crate) trait Entry: Sync {
 }
 
 impl Entry for ToolPluginPre<State> {
+    type Instance = ToolPlugin;
     type Answer = Result<types::Output, types::Failure>;
     type End = ToolOutput;
 
@@ -47,8 +58,15 @@ impl Entry for ToolPluginPre<State> {
         matches!(effect, Some(Effect::Idempotent | Effect::Once))
     }
 
-    async fn enter(&self, store: &mut Store<State>, request: &types::Request) -> Result<Self::Answer> {
-        let instance = self.instantiate_async(&mut *store).await?;
+    fn ready(plugin: &Arc<plugin::Inner>) -> Option<(Store<State>, ToolPlugin)> {
+        plugin.sandbox.maker.take(plugin)
+    }
+
+    async fn instantiate(&self, store: &mut Store<State>) -> Result<ToolPlugin> {
+        self.instantiate_async(store).await
+    }
+
+    async fn call(instance: &ToolPlugin, store: &mut Store<State>, request: &types::Request) -> Result<Self::Answer> {
         instance.exoclaw_plugin_tool().call_call(store, request).await
     }
 
@@ -62,6 +80,7 @@ impl Entry for ToolPluginPre<State> {
 }
 
 impl Entry for ReconcilingPluginPre<State> {
+    type Instance = ReconcilingPlugin;
     type Answer = reconciler::Outcome;
     type End = Reconciled;
 
@@ -70,8 +89,20 @@ impl Entry for ReconcilingPluginPre<State> {
         false
     }
 
-    async fn enter(&self, store: &mut Store<State>, request: &types::Request) -> Result<Self::Answer> {
-        let instance = self.instantiate_async(&mut *store).await?;
+    /// It is asked rarely.
+    fn ready(_: &Arc<plugin::Inner>) -> Option<(Store<State>, ReconcilingPlugin)> {
+        None
+    }
+
+    async fn instantiate(&self, store: &mut Store<State>) -> Result<ReconcilingPlugin> {
+        self.instantiate_async(store).await
+    }
+
+    async fn call(
+        instance: &ReconcilingPlugin,
+        store: &mut Store<State>,
+        request: &types::Request,
+    ) -> Result<Self::Answer> {
         instance.exoclaw_plugin_reconciler().call_reconcile(store, request).await
     }
 

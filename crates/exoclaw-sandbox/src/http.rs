@@ -16,7 +16,7 @@ mod secret;
 pub use address::{PrivateRange, PrivateRangeError};
 pub(crate) use body::Traffic;
 pub use config::{HttpConfig, Resolve, SystemResolver};
-pub(crate) use egress::{Client, Egress, Told};
+pub(crate) use egress::{Client, Egress};
 pub(crate) use secret::{PlacedSecret, SECRET_BYTES};
 
 use exoclaw_plugin_format::{HttpPattern, HttpTarget};

@@ -5,21 +5,22 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use exoclaw_plugin_format::Access;
-use exoclaw_protocol::Metering;
+use exoclaw_plugin_format::{Access, ByteSize};
+use exoclaw_protocol::{CallId, Metering};
+use futures::FutureExt;
 use tokio::time::timeout;
 use wasmtime::{Store, UpdateDeadline, component::ResourceTable};
-use wasmtime_wasi::{FsPerms, WasiCtx};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::{
-    CallError, Host, Permit, ToolRequest,
-    bindings::exoclaw::plugin::types,
+    CallError, Host, Limits, Permit, Tape, ToolRequest,
+    bindings::{ToolPlugin, exoclaw::plugin::types},
     entry::Entry,
-    http::{Egress, Told, Traffic},
+    http::{Egress, HttpPermit, Traffic},
     limits,
     output::{Lines, Stdio},
     plugin,
@@ -29,7 +30,7 @@ use crate::{
 /// Runs one call from start to end and meters it, whatever comes of it.
 pub(crate) async fn run<E: Entry>(
     entry: &E,
-    plugin: &plugin::Inner,
+    plugin: &Arc<plugin::Inner>,
     permit: &Permit,
     request: ToolRequest,
     arguments: String,
@@ -38,12 +39,15 @@ pub(crate) async fn run<E: Entry>(
 ) -> Result<E::End, CallError> {
     let argument_bytes = arguments.len() as u64;
     let time = permit.limits.time;
-    let lines = Arc::new(Lines::new(permit.plugin.clone(), request.call_id.to_string()));
+    let ready = E::ready(plugin).filter(|(store, _)| store.data().ceiling.fits(&permit.limits));
+    let (mut store, instance) = match ready {
+        Some((store, instance)) => (store, Some(instance)),
+        None => (bare(plugin), None),
+    };
     let key = E::carries_key(plugin, &request.tool).then(|| request.idempotency_key.clone());
-    let told = Told { lines: Arc::clone(&lines), denied: host.denied.clone() };
-    let (client, granted) = (Arc::clone(&plugin.sandbox.http), Arc::clone(&permit.http));
-    let egress = Egress::new(client, granted, told, key, host.tape.clone());
-    let mut store = store(plugin, permit, host, Arc::clone(&lines), egress)?;
+    // What was recorded, and what directories hold, is closed with the store, and not after the call.
+    let closes_with_call = !matches!(host.tape, Tape::Off) || !permit.dirs.is_empty();
+    begin(&mut store, permit, &request.call_id, key, host)?;
     let request = types::Request {
         tool: request.tool.to_string(),
         arguments,
@@ -53,8 +57,15 @@ pub(crate) async fn run<E: Entry>(
         session: request.session,
         deadline_ms: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
     };
+    let answer = async {
+        let instance = match instance {
+            Some(instance) => instance,
+            None => entry.instantiate(&mut store).await?,
+        };
+        E::call(&instance, &mut store, &request).await
+    };
     // The epoch ends a guest that computes; the timeout ends one that waits for the host.
-    let ended = match timeout(time, entry.enter(&mut store, &request)).await {
+    let ended = match timeout(time, answer).await {
         // Calls into WASI are stopped at ticks: a guest may have ended before one.
         Ok(Ok(_)) if store.data().check_host_calls().is_err() => {
             Err(CallError::HostCalls { host_calls: permit.limits.host_calls })
@@ -63,64 +74,115 @@ pub(crate) async fn run<E: Entry>(
         Ok(Err(error)) => Err(CallError::of_guest(error, store.data(), &permit.limits)),
         Err(_) => Err(CallError::TimedOut { time }),
     };
+    let State { lines, egress, meter, ceiling, .. } = store.data();
     lines.close();
-    let Meter { host_calls, bytes_out, bytes_in, .. } = store.data().meter;
-    let traffic = store.data().egress.traffic();
+    let Meter { host_calls, bytes_out, bytes_in, .. } = *meter;
+    let traffic = egress.traffic();
     let carried = |of: fn(&Traffic) -> &AtomicU64| traffic.map_or(0, |traffic| of(traffic).load(Relaxed));
     *metering = Metering {
         wall_us: 0,
         fuel: permit.limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0)),
-        peak_memory: store.data().ceiling.memory() as u64,
+        peak_memory: ceiling.memory() as u64,
         host_calls,
         bytes_out: bytes_out + carried(|traffic| &traffic.sent) + lines.sent() + ended.as_ref().map_or(0, E::size),
         bytes_in: bytes_in + carried(|traffic| &traffic.received) + argument_bytes,
     };
+    if !closes_with_call && traffic.is_none() {
+        // Whatever its caller lent is given back with the answer.
+        let state = store.data_mut();
+        state.host = Host::default();
+        state.egress.begin(Arc::<HttpPermit>::default(), None, &state.host);
+        plugin.sandbox.maker.dispose(store);
+    }
     ended
 }
 
-fn store(
-    plugin: &plugin::Inner,
-    permit: &Permit,
-    host: Host,
-    lines: Arc<Lines>,
-    egress: Egress,
-) -> Result<Store<State>, CallError> {
-    let limits = &permit.limits;
+/// An instance that no call has begun in. Its component runs no code of its own while it is made.
+pub(crate) fn ahead(plugin: &plugin::Inner) -> Option<(Store<State>, ToolPlugin)> {
+    let mut store = bare(plugin);
+    store.data_mut().ceiling.limit(&limits::CEILING);
+    // Nothing is waited for.
+    let instance = Entry::instantiate(&plugin.pre, &mut store).now_or_never()?.ok()?;
+    Some((store, instance))
+}
+
+/// A store that holds nothing of any call. No fuel, no time, no host calls: whoever forgets to give it some gets nowhere.
+fn bare(plugin: &plugin::Inner) -> Store<State> {
+    const NOTHING: Limits = Limits {
+        time: Duration::ZERO,
+        memory: ByteSize(0),
+        fuel: 0,
+        output: ByteSize(0),
+        host_calls: 0,
+        concurrency: 0,
+        component: ByteSize(0),
+    };
+    let lines = Arc::new(Lines::new(plugin.manifest.name.clone()));
     let mut table = ResourceTable::new();
     table.set_max_capacity(limits::RESOURCES);
     let mut http = WasiHttpCtx::new();
     http.set_field_size_limit(limits::HTTP_FIELD_BYTES);
     let state = State {
-        wasi: wasi(permit, &lines)?,
+        wasi: wasi(&lines).build(),
         table,
-        ceiling: Ceiling::new(limits),
-        meter: Meter { host_call_limit: limits.host_calls, ..Meter::default() },
-        lines,
+        ceiling: Ceiling::new(&NOTHING),
+        meter: Meter::default(),
         http,
-        egress,
-        tape: host.tape.clone(),
-        host,
-        may_store: permit.kv.is_some(),
-        reports: limits::PROGRESS_REPORTS,
-        deadline: Instant::now() + limits.time,
+        egress: Egress::new(Arc::clone(&plugin.sandbox.http), Arc::clone(&lines)),
+        lines,
+        tape: Tape::Off,
+        host: Host::default(),
+        may_store: false,
+        reports: 0,
+        deadline: Instant::now(),
     };
     let mut store = Store::new(&plugin.sandbox.engine, state);
     store.limiter(|state| &mut state.ceiling);
     store.set_hostcall_fuel(limits::HOST_CALL_BYTES);
     store.set_max_component_handles(limits::RESOURCES);
-    store.set_fuel(limits.fuel).map_err(CallError::engine)?;
-    store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|store| {
         store.data().may_go_on()?;
         Ok(UpdateDeadline::Yield(1))
     });
-    Ok(store)
+    store
+}
+
+/// A call begins: gives the store all that the permit and the caller give it. Time, fuel and memory count from here on.
+fn begin(
+    store: &mut Store<State>,
+    permit: &Permit,
+    call: &CallId,
+    key: Option<String>,
+    host: Host,
+) -> Result<(), CallError> {
+    let limits = &permit.limits;
+    let state = store.data_mut();
+    state.lines.begin(call);
+    if !permit.env.is_empty() || !permit.dirs.is_empty() {
+        state.wasi = granted(permit, &state.lines)?;
+    }
+    state.egress.begin(Arc::clone(&permit.http), key, &host);
+    state.ceiling.limit(limits);
+    state.meter.host_call_limit = limits.host_calls;
+    state.tape = host.tape.clone();
+    state.host = host;
+    state.may_store = permit.kv.is_some();
+    state.reports = limits::PROGRESS_REPORTS;
+    state.deadline = Instant::now() + limits.time;
+    store.set_epoch_deadline(1);
+    store.set_fuel(limits.fuel).map_err(CallError::engine)
+}
+
+/// WASI that grants nothing.
+fn wasi(lines: &Arc<Lines>) -> WasiCtxBuilder {
+    let mut wasi = WasiCtx::builder();
+    wasi.stdout(Stdio(Arc::clone(lines))).stderr(Stdio(Arc::clone(lines))).max_random_size(limits::RANDOM_BYTES);
+    wasi
 }
 
 /// WASI with what the permit gives, and nothing else.
-fn wasi(permit: &Permit, lines: &Arc<Lines>) -> Result<WasiCtx, CallError> {
-    let mut wasi = WasiCtx::builder();
-    wasi.stdout(Stdio(Arc::clone(lines))).stderr(Stdio(Arc::clone(lines))).max_random_size(limits::RANDOM_BYTES);
+fn granted(permit: &Permit, lines: &Arc<Lines>) -> Result<WasiCtx, CallError> {
+    let mut wasi = wasi(lines);
     wasi.envs(&permit.env);
     for dir in permit.dirs.iter() {
         let perms = match dir.access {

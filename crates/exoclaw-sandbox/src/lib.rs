@@ -5,8 +5,9 @@
 //! end, and tells what it cost. Whatever a guest does, the caller gets a [`Called`]: traps, deadlines and used-up budgets are
 //! outputs with an error for the model and a [`CallError`] for the operator.
 //!
-//! The crate knows nothing of agents, sessions and configuration files. It spawns no tasks and owns one thread, which ends
-//! calls that run too long, sleeps while none run, and stops with the last handle. It reads the files of plugins, and its
+//! The crate knows nothing of agents, sessions and configuration files. It spawns no tasks and owns two threads, which stop with
+//! the last handle: one ends calls that run too long, one makes instances ahead for plugins that are called often. Both sleep
+//! while there is nothing to do. It reads the files of plugins, and its
 //! cache of compiled components if it is given one.
 //!
 //! ```no_run
@@ -53,6 +54,7 @@ mod sandbox;
 mod schema;
 mod signature;
 mod state;
+mod stock;
 mod ticker;
 
 pub use digest::{DigestError, Sha256Digest};

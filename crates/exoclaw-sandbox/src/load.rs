@@ -18,6 +18,7 @@ use crate::{
     imports, plugin,
     schema::Schema,
     signature,
+    stock::Stock,
 };
 
 /// The interface that every plugin exports.
@@ -161,6 +162,7 @@ impl Sandbox {
             pre,
             reconciler,
             sandbox: Arc::clone(&self.0),
+            stock: Stock::new(exoclaw_plugin_format::runs_at_start(bytes)),
         })))
     }
 

@@ -4,14 +4,14 @@ use std::{
     fmt,
     pin::Pin,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use exoclaw_protocol::PluginName;
+use exoclaw_protocol::{CallId, PluginName};
 use tokio::io::AsyncWrite;
 use tracing::Level;
 use wasmtime_wasi::{
@@ -25,7 +25,8 @@ use crate::limits::{LOG_BYTES, LOG_LINE_BYTES, LOG_LINES};
 #[derive(Debug)]
 pub(crate) struct Lines {
     plugin: PluginName,
-    call: String,
+    /// Set once, when the call begins.
+    call: OnceLock<String>,
     left: Mutex<Left>,
     /// Bytes that the guest sent, those over the cap included.
     sent: AtomicU64,
@@ -39,9 +40,18 @@ struct Left {
 }
 
 impl Lines {
-    pub(crate) fn new(plugin: PluginName, call: String) -> Self {
-        let left = Mutex::new(Left { lines: LOG_LINES, bytes: LOG_BYTES, dropped: 0 });
-        Self { plugin, call, left, sent: AtomicU64::new(0) }
+    /// For a call that has not begun: nothing can be said before.
+    pub(crate) fn new(plugin: PluginName) -> Self {
+        let left = Mutex::new(Left { lines: 0, bytes: 0, dropped: 0 });
+        Self { plugin, call: OnceLock::new(), left, sent: AtomicU64::new(0) }
+    }
+
+    /// The call begins.
+    pub(crate) fn begin(&self, call: &CallId) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.call.set(call.to_string()).is_ok() {
+            *left = Left { lines: LOG_LINES, bytes: LOG_BYTES, dropped: 0 };
+        }
     }
 
     pub(crate) fn plugin(&self) -> &str {
@@ -49,7 +59,7 @@ impl Lines {
     }
 
     pub(crate) fn call(&self) -> &str {
-        &self.call
+        self.call.get().map_or("", String::as_str)
     }
 
     /// Bytes that the guest sent.
@@ -70,7 +80,7 @@ impl Lines {
             left.lines -= 1;
             left.bytes -= text.len();
         }
-        let (plugin, call) = (self.plugin.as_str(), self.call.as_str());
+        let (plugin, call) = (self.plugin.as_str(), self.call());
         macro_rules! tell {
             ($level:ident) => {
                 tracing::event!(target: "exoclaw::plugin", Level::$level, plugin, call, line = %Plain(text), "plugin says")
@@ -89,7 +99,7 @@ impl Lines {
     pub(crate) fn close(&self) {
         let dropped = self.left.lock().map_or(0, |left| left.dropped);
         if dropped > 0 {
-            tracing::warn!(target: "exoclaw::plugin", plugin = self.plugin.as_str(), call = self.call.as_str(), dropped, "plugin said too much");
+            tracing::warn!(target: "exoclaw::plugin", plugin = self.plugin.as_str(), call = self.call(), dropped, "plugin said too much");
         }
     }
 }

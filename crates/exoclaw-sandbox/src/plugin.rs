@@ -19,6 +19,7 @@ use crate::{
     instance, limits, sandbox,
     schema::{Mismatch, Schema},
     state::State,
+    stock::Stock,
 };
 
 /// A plugin, ready to be called. A cheap handle.
@@ -35,6 +36,7 @@ pub(crate) struct Inner {
     /// There if the component exports `reconciler`.
     pub(crate) reconciler: Option<ReconcilingPluginPre<State>>,
     pub(crate) sandbox: Arc<sandbox::Inner>,
+    pub(crate) stock: Stock,
 }
 
 /// One call of one tool.
@@ -97,7 +99,7 @@ impl Plugin {
         &self.0.signers
     }
 
-    /// Runs one tool in a fresh instance and drops the instance. Dropping the future stops the guest, wherever it is.
+    /// Runs one tool in a fresh instance, which is used once and dropped. Dropping the future stops the guest, wherever it is.
     ///
     /// Needs a tokio runtime with time and, for guests with directories, its blocking threads.
     pub async fn call(&self, permit: &Permit, request: ToolRequest, host: Host) -> Called {
@@ -148,7 +150,7 @@ impl Plugin {
         host: Host,
         metering: &mut Metering,
     ) -> Result<E::End, CallError> {
-        let plugin = &*self.0;
+        let plugin = &self.0;
         if permit.plugin != plugin.manifest.name {
             return Err(CallError::OtherPlugin { permit: permit.plugin.clone(), plugin: plugin.manifest.name.clone() });
         }

@@ -105,8 +105,17 @@ pub(crate) struct Ceiling {
 
 impl Ceiling {
     pub(crate) fn new(limits: &Limits) -> Self {
-        let memory_limit = usize::try_from(limits.memory.0).unwrap_or(usize::MAX);
-        Self { memory_limit, memory: 0, refused: false, table_elements: 0 }
+        Self { memory_limit: bytes(limits), memory: 0, refused: false, table_elements: 0 }
+    }
+
+    /// Whether what is held already is within these limits.
+    pub(crate) fn fits(&self, limits: &Limits) -> bool {
+        self.memory <= bytes(limits)
+    }
+
+    /// Other limits from now on; what is held counts.
+    pub(crate) fn limit(&mut self, limits: &Limits) {
+        self.memory_limit = bytes(limits);
     }
 
     /// Memory is never given back before the end, so what is held is the peak.
@@ -115,8 +124,12 @@ impl Ceiling {
     }
 
     pub(crate) fn memory_left(&self) -> usize {
-        self.memory_limit - self.memory
+        self.memory_limit.saturating_sub(self.memory)
     }
+}
+
+fn bytes(limits: &Limits) -> usize {
+    usize::try_from(limits.memory.0).unwrap_or(usize::MAX)
 }
 
 impl ResourceLimiter for Ceiling {

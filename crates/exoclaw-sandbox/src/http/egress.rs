@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::{
-    Denial, OnDenied,
+    Denial, Host, OnDenied,
     http::{
         HttpConfig, HttpPermit,
         body::Traffic,
@@ -57,9 +57,9 @@ pub(crate) struct Egress {
 
 /// Where the operator learns of requests that did not leave.
 #[derive(Clone)]
-pub(crate) struct Told {
-    pub(crate) lines: Arc<Lines>,
-    pub(crate) denied: Option<OnDenied>,
+struct Told {
+    lines: Arc<Lines>,
+    denied: Option<OnDenied>,
 }
 
 struct Open {
@@ -78,14 +78,16 @@ struct Denied {
 }
 
 impl Egress {
-    pub(crate) fn new(
-        client: Arc<Client>,
-        permit: Arc<HttpPermit>,
-        told: Told,
-        key: Option<String>,
-        tape: Tape,
-    ) -> Self {
-        Self { client, permit, told, key, tape, changes: 0, open: None }
+    /// For a call that has not begun: nothing is permitted before.
+    pub(crate) fn new(client: Arc<Client>, lines: Arc<Lines>) -> Self {
+        let told = Told { lines, denied: None };
+        Self { client, permit: Arc::default(), told, key: None, tape: Tape::Off, changes: 0, open: None }
+    }
+
+    /// The call begins.
+    pub(crate) fn begin(&mut self, permit: Arc<HttpPermit>, key: Option<String>, host: &Host) {
+        (self.permit, self.key, self.tape) = (permit, key, host.tape.clone());
+        self.told.denied.clone_from(&host.denied);
     }
 
     /// What the requests carried so far, if there were any.

@@ -16,3 +16,4 @@ mod reconcile;
 mod secrets;
 mod server;
 mod signature;
+mod stock;
