@@ -1,6 +1,7 @@
 //! The decoders.
 
 mod audit;
+mod plugins;
 mod rpc;
 mod sessions;
 mod sse;
@@ -11,6 +12,11 @@ use crate::Target;
 /// Every target, by the name of its corpus.
 pub const TARGETS: &[(&str, Target)] = &[
     ("audit", audit::lines),
+    ("grants", plugins::grants),
+    ("http", plugins::http),
+    ("json", plugins::json),
+    ("manifest", plugins::manifest),
+    ("plugins", plugins::files),
     ("rpc", rpc::frames),
     ("session-key", sessions::keys),
     ("sse", sse::events),
