@@ -75,7 +75,11 @@ const GATES: &[(&str, Gate)] = &[
     ("docs", docs),
     ("alone", alone),
     ("browser", browser),
+    ("fuzz", |shell| fuzz(shell, &["--seconds", FUZZ_SECONDS].map(str::to_owned))),
 ];
+
+/// Seconds for each decoder.
+const FUZZ_SECONDS: &str = "30";
 
 /// Runs the gates that are named, or all; each runs even where another fails.
 pub(crate) fn ci(shell: &mut Shell, names: &[String]) -> Result<()> {
