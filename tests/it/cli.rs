@@ -1,5 +1,6 @@
 //! The command line, as people and scripts use it.
 
+mod approval;
 mod audit;
 mod chat;
 mod config;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use exoclaw_protocol::{SessionRef, TokenName};
+use exoclaw_protocol::{ApprovalId, SessionRef, TokenName};
 use exoclaw_sandbox::PublicKey;
 
 mod audit;
@@ -60,6 +60,11 @@ pub(crate) enum Command {
     /// The answer streams to stdout, tool calls are shown on stderr. Ctrl-C stops the run. Without a text, lines are read from
     /// the terminal, each a message, or one message from a pipe.
     Chat(ChatArgs),
+    /// Answer calls of tools that wait to be allowed
+    ///
+    /// Those that the config names in [approvals]. Each is answered once, for the arguments that are shown.
+    #[command(subcommand)]
+    Approval(ApprovalCommand),
     /// Open the chat in the browser
     ///
     /// Prints an address that logs one browser in, once, within a minute, and opens it where there is a screen.
@@ -102,6 +107,22 @@ pub(crate) enum Command {
     Audit(AuditCommand),
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApprovalCommand {
+    /// List the calls that wait, with their arguments
+    List,
+    /// Allow one call, this once
+    Allow {
+        /// Its id, as the list shows it
+        id: ApprovalId,
+    },
+    /// Deny one call
+    Deny {
+        /// Its id, as the list shows it
+        id: ApprovalId,
+    },
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct OpenArgs {
     /// Print the address only
@@ -130,7 +151,7 @@ pub(crate) enum TokenCommand {
     Create {
         /// Its name, of a-z, 0-9, '_' and '-'
         name: TokenName,
-        /// What it allows: each includes the ones before
+        /// What it allows: chat and approve include read, admin everything
         #[arg(long, value_enum, default_value_t = TokenScope::Chat)]
         scope: TokenScope,
         /// When it stops working, such as 12h or 30d [default: when it is revoked]
@@ -166,6 +187,8 @@ pub(crate) enum TokenScope {
     Read,
     /// Talk to agents
     Chat,
+    /// Allow or deny calls of tools that wait for it; not chat
+    Approve,
     /// Everything
     Admin,
 }

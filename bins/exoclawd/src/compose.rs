@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use exoclaw_gateway::{BindError, Gateway, GatewayConfig, TlsConfig};
 use exoclaw_protocol::{Secret, TokenName};
-use exoclaw_runtime::{AgentConfig, Parts, Price, Runtime, RuntimeConfig, SystemClock};
+use exoclaw_runtime::{AgentConfig, ApprovalConfig, Parts, Price, Runtime, RuntimeConfig, SystemClock};
 use exoclaw_sandbox::Trust;
 use exoclaw_store::{
     OWNER, OpenError, SqliteConfig, SqliteStore, Store, TokenError, Tokens,
@@ -82,6 +82,10 @@ impl Start<'_> {
             warnings,
             budgets: config.budgets.budgets(),
             audit: audit.clone(),
+            approvals: ApprovalConfig {
+                ask: config.approvals.ask.clone(),
+                lifetime: Duration::from_secs(config.approvals.expire_seconds.into()),
+            },
             version: env!("CARGO_PKG_VERSION").to_owned(),
             recordings: Some(plugins::recordings(self.home)),
             ..RuntimeConfig::new(agents)

@@ -17,7 +17,8 @@ pub use error::ConfigError;
 pub use origins::Entry;
 pub use prices::{Currency, ModelPattern};
 pub use types::{
-    AgentConfig, BudgetsConfig, Config, GatewayConfig, PluginConfig, ProviderConfig, ProviderKind, SandboxConfig,
+    AgentConfig, ApprovalsConfig, BudgetsConfig, Config, GatewayConfig, PluginConfig, ProviderConfig, ProviderKind,
+    SandboxConfig,
 };
 
 pub(crate) use check::router;

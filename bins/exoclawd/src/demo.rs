@@ -29,7 +29,15 @@ pub(crate) fn config(config: Config) -> Result<Config, IdError> {
         tools: PLUGINS.iter().map(|(name, _)| (*name).to_owned()).collect(),
         default: true,
     };
+    // Of plugins that the demo lacks, nothing need be asked.
+    let is_there = |tool: &String| {
+        let plugin = tool.split_once('.').map_or(tool.as_str(), |(plugin, _)| plugin);
+        PLUGINS.iter().any(|(name, _)| *name == plugin)
+    };
+    let mut approvals = config.approvals.clone();
+    approvals.ask.retain(is_there);
     Ok(Config {
+        approvals,
         providers: [("demo".to_owned(), provider)].into(),
         agents: vec![agent],
         plugins: Vec::new(),

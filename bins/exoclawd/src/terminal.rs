@@ -168,13 +168,27 @@ impl Terminal {
     }
 }
 
+/// JSON of others on one line, exactly, with what would steer a screen as JSON's own escapes: it reads back as the same.
+pub(crate) fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if steers(character) || matches!(character, '\n' | '\t' | '\u{2028}' | '\u{2029}') {
+            text.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
+
+fn steers(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+}
+
 /// Text of others, without what would steer a screen: control characters other than line end and tab, and marks that
 /// turn the direction of writing.
 pub(crate) fn printable(text: &str) -> String {
-    let steers = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
-    };
     text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
 }
 
@@ -215,12 +229,20 @@ pub(crate) fn bytes(count: u64) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{bytes, duration, printable, shortened};
+    use super::{bytes, duration, escaped, printable, shortened};
 
     #[test]
     fn text_of_others_can_not_steer_the_screen() {
         assert_eq!(printable("a\x1b[2J\u{9b}1m\tb\n\u{202e}c\r"), "a\u{fffd}[2J\u{fffd}1m\tb\n\u{fffd}c\u{fffd}");
         assert_eq!(printable("Grüße 👋🏽 العربية"), "Grüße 👋🏽 العربية");
+    }
+
+    #[test]
+    fn arguments_are_shown_exactly_and_steer_nothing() {
+        let input = serde_json::json!({ "a": "x\x1b[2J\u{9b}1m\u{202e}\u{2028}\r\n\u{7f}ü" });
+        let shown = escaped(&input.to_string());
+        assert!(shown.chars().all(|c| !c.is_control() && !('\u{2028}'..='\u{202e}').contains(&c)), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), input);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! What a turn tells while it runs.
 
-use exoclaw_protocol::{CallId, Effect, Message, Metering, StopReason, ToolCall, ToolOutput, Usage};
+use exoclaw_protocol::{
+    Approval, ApprovalId, CallId, Decision, Effect, Message, Metering, StopReason, TokenName, ToolCall, ToolOutput,
+    Usage,
+};
 
 use crate::Progress;
 
-/// One thing that happened in a turn, in order. Each call begins before it says or finishes anything.
+/// One thing that happened in a turn, in order. Each call begins, once it is allowed, before it says or finishes anything.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TurnEvent {
     /// The answer grew.
@@ -15,6 +18,20 @@ pub enum TurnEvent {
     StepEnded {
         /// What it counted.
         usage: Usage,
+    },
+    /// A call waits until somebody allows it; that is durable.
+    ApprovalRequested {
+        /// What is asked.
+        approval: Approval,
+    },
+    /// A call waits no more; the answer is durable.
+    ApprovalResolved {
+        /// The approval.
+        id: ApprovalId,
+        /// What became of it.
+        decision: Decision,
+        /// The credential that answered.
+        by: Option<TokenName>,
     },
     /// A tool call began; its intent is durable, where it has one.
     ToolStarted {

@@ -53,7 +53,7 @@ pub use http::{ConfigError, ProviderConfig};
 pub use openai::OpenAiProvider;
 pub use provider::{ModelEvent, ModelRequest, ModelStep, Provider, ProviderError, ProviderErrorKind};
 pub use tools::{
-    Invocation, Meter, NoTools, OverBudget, Progress, RecordError, Recorder, ToolReturn, Tools, TurnRecord, Unmetered,
-    Unrecorded,
+    Approver, Asked, Decided, Invocation, Meter, NoTools, OverBudget, Progress, RecordError, Recorder, ToolReturn,
+    Tools, TurnRecord, Unasked, Unmetered, Unrecorded,
 };
 pub use turn::{Jitter, RandomJitter, RecordedStep, Turn, TurnError, TurnLimits};

@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use exoclaw_protocol::{Effect, FailureKind, Metering, Reconciled, ToolCall, ToolOutput, ToolSpec};
+use exoclaw_protocol::{
+    Approval, Decision, Effect, FailureKind, Metering, Reconciled, TokenName, ToolCall, ToolOutput, ToolSpec,
+};
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
@@ -64,6 +66,55 @@ impl Tools for NoTools {
         let text = format!("there is no tool named {:?}", invocation.call.name);
         let output = ToolOutput::failed(FailureKind::UnknownTool, text);
         Box::pin(async { ToolReturn { output, metering: Metering::default() } })
+    }
+}
+
+/// Asks people whether calls may be made.
+pub trait Approver: fmt::Debug + Send + Sync {
+    /// Asked before a call is begun, and before its intent is recorded. What is asked and answered is durable before the
+    /// turn hears of it.
+    fn ask<'a>(&'a self, step: u32, call: &'a ToolCall) -> BoxFuture<'a, Result<Asked<'a>, RecordError>>;
+}
+
+/// Whether a call may be made.
+pub enum Asked<'a> {
+    /// Nobody need allow it.
+    NotNeeded,
+    /// Somebody answered before, in an earlier attempt at this turn.
+    Decided(Decision),
+    /// It can't be asked for now; why, in words for the model.
+    Refused(FailureKind, String),
+    /// It waits for an answer, which the future gives.
+    Waits(Approval, BoxFuture<'a, Result<Decided, RecordError>>),
+}
+
+impl fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotNeeded => f.write_str("NotNeeded"),
+            Self::Decided(decision) => f.debug_tuple("Decided").field(decision).finish(),
+            Self::Refused(kind, text) => f.debug_tuple("Refused").field(kind).field(text).finish(),
+            Self::Waits(approval, _) => f.debug_tuple("Waits").field(approval).finish_non_exhaustive(),
+        }
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// What it is.
+    pub decision: Decision,
+    /// The credential that gave it.
+    pub by: Option<TokenName>,
+}
+
+/// Asks nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unasked;
+
+impl Approver for Unasked {
+    fn ask<'a>(&'a self, _step: u32, _call: &'a ToolCall) -> BoxFuture<'a, Result<Asked<'a>, RecordError>> {
+        Box::pin(async { Ok(Asked::NotNeeded) })
     }
 }
 

@@ -10,8 +10,8 @@ use futures::{
 use tokio::sync::mpsc;
 
 use crate::{
-    Meter, ModelEvent, ModelRequest, ModelStep, NoTools, Provider, ProviderError, ProviderErrorKind, Recorder, Tools,
-    TurnEnd, TurnEvent, TurnRecord, Unmetered, Unrecorded, history,
+    Approver, Meter, ModelEvent, ModelRequest, ModelStep, NoTools, Provider, ProviderError, ProviderErrorKind,
+    Recorder, Tools, TurnEnd, TurnEvent, TurnRecord, Unasked, Unmetered, Unrecorded, history,
 };
 
 mod call;
@@ -39,6 +39,8 @@ pub struct Turn {
     pub max_tokens: Option<u32>,
     /// What the model may call.
     pub tools: Arc<dyn Tools>,
+    /// Asked before calls are begun.
+    pub approver: Arc<dyn Approver>,
     /// Where steps, intents and results become durable.
     pub recorder: Arc<dyn Recorder>,
     /// Says whether the next step may be asked for.
@@ -61,6 +63,7 @@ impl Turn {
             system: None,
             max_tokens: None,
             tools: Arc::new(NoTools),
+            approver: Arc::new(Unasked),
             recorder: Arc::new(Unrecorded),
             meter: Arc::new(Unmetered),
             limits: TurnLimits::default(),

@@ -1,5 +1,6 @@
 //! One WebSocket: a client's requests in, answers and events out.
 
+mod approvals;
 mod frames;
 mod outbox;
 mod requests;

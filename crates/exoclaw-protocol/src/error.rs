@@ -84,6 +84,8 @@ codes! {
     SlowConsumer = -32018, "slow_consumer", retryable: true;
     /// A budget would be overspent.
     BudgetExceeded = -32019, "budget_exceeded", retryable: false;
+    /// No such approval waits.
+    UnknownApproval = -32020, "unknown_approval", retryable: false;
 }
 
 impl fmt::Display for ErrorCode {

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{CallId, Effect, ErrorCode, Message, Metering, RunId, SessionKey, ToolOutput};
+use crate::{
+    Approval, ApprovalId, CallId, Decision, Effect, ErrorCode, Message, Metering, RunId, SessionKey, TokenName,
+    ToolOutput,
+};
 
 /// One event of a session, as it goes to clients.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,6 +57,23 @@ pub enum Event {
     Thinking {
         /// What was added.
         text: String,
+    },
+    /// A call waits until somebody allows it.
+    #[serde(rename = "approval.requested")]
+    ApprovalRequested {
+        /// What is asked.
+        approval: Approval,
+    },
+    /// A call waits no more: somebody answered, or nobody did in time.
+    #[serde(rename = "approval.resolved")]
+    ApprovalResolved {
+        /// The approval.
+        id: ApprovalId,
+        /// What became of it.
+        decision: Decision,
+        /// The credential that answered, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<TokenName>,
     },
     /// A tool call began.
     #[serde(rename = "tool.started")]

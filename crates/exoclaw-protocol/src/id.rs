@@ -106,6 +106,19 @@ fn printable(text: &str, max: usize) -> bool {
 }
 
 text_id! {
+    /// Names an approval: 16 hexadecimal digits.
+    ApprovalId, "approval id", "want 16 hexadecimal digits, as `exoclawd approval list` shows them",
+    |text| text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'))
+}
+
+impl ApprovalId {
+    /// The id that these bytes spell.
+    pub fn of_bytes(bytes: [u8; 8]) -> Self {
+        Self(format!("{:016x}", u64::from_be_bytes(bytes)).into())
+    }
+}
+
+text_id! {
     /// Names an agent: `[a-z0-9][a-z0-9_-]{0,63}`.
     AgentId, "agent id", "want 1 to 64 of a-z, 0-9, '_' and '-', starting with a letter or digit",
     |text| text.len() <= 64 && starts_alphanumeric(text, |b| b == b'_' || b == b'-')

@@ -14,6 +14,7 @@
 //! # Ok::<(), exoclaw_protocol::RpcError>(())
 //! ```
 
+mod approval;
 mod error;
 mod event;
 mod id;
@@ -32,9 +33,12 @@ pub mod telemetry;
 mod token;
 mod tool;
 
+pub use approval::{
+    Approval, ApprovalListParams, ApprovalListResult, ApprovalResolveParams, ApprovalResolveResult, Decision, Verdict,
+};
 pub use error::{ErrorCode, RpcError};
 pub use event::{Event, SessionEvent, StopReason, Usage};
-pub use id::{AgentId, CallId, IdError, IdempotencyKey, PluginName, RunId, TokenName, ToolName};
+pub use id::{AgentId, ApprovalId, CallId, IdError, IdempotencyKey, PluginName, RunId, TokenName, ToolName};
 pub use message::{Block, Message, Role};
 pub use method::{Call, Method, MethodInfo, Scope};
 pub use money::{Money, MoneyError};

@@ -92,5 +92,8 @@ pub const EVENT_RING: usize = 4_096;
 /// Bytes of events of one session that are kept for clients which come back.
 pub const EVENT_RING_BYTES: usize = 1024 * 1024;
 
+/// Calls that wait to be allowed, in all; a further one is refused.
+pub const APPROVALS: usize = 1_024;
+
 /// Output of one tool call that reaches the model, in bytes.
 pub const TOOL_OUTPUT_BYTES: usize = 256 * 1024;

@@ -3,16 +3,19 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::{ErrorCode, RpcError, error::brief, params::*, spending::*, token::*};
+use crate::{ErrorCode, RpcError, approval::*, error::brief, params::*, spending::*, token::*};
 
 /// What a credential allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Look, but not act.
     Read,
     /// Talk to agents; includes `read`.
     Chat,
+    /// Allow or deny calls that wait for it; includes `read`, and not `chat`, nor the other way round: whoever talks to an
+    /// agent does not also answer for it.
+    Approve,
     /// Everything.
     Admin,
 }
@@ -20,7 +23,11 @@ pub enum Scope {
 impl Scope {
     /// Whoever holds `self` may do what asks for `needed`.
     pub fn covers(self, needed: Self) -> bool {
-        self >= needed
+        match self {
+            Self::Admin => true,
+            Self::Chat | Self::Approve => needed == self || needed == Self::Read,
+            Self::Read => needed == Self::Read,
+        }
     }
 }
 
@@ -102,6 +109,10 @@ methods! {
     SessionList = "session.list", Read, SessionListParams -> SessionListResult;
     /// Events of a session as notifications from now on, or from an event on.
     SessionSubscribe = "session.subscribe", Read, SessionSubscribeParams -> SessionSubscribeResult;
+    /// Calls that wait to be allowed.
+    ApprovalList = "approval.list", Approve, ApprovalListParams -> ApprovalListResult;
+    /// Allows or denies one call, once.
+    ApprovalResolve = "approval.resolve", Approve, ApprovalResolveParams -> ApprovalResolveResult;
     /// Plugins with their tools and grants.
     PluginList = "plugin.list", Read, PluginListParams -> PluginListResult;
     /// What models used and cost, and what they may.

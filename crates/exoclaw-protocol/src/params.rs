@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentId, Block, Effect, ErrorCode, IdempotencyKey, Message, Origin, PluginName, Role, RpcError, RunId, SessionKey,
-    SessionRef, limits,
+    AgentId, Approval, Block, Effect, ErrorCode, IdempotencyKey, Message, Origin, PluginName, Role, RpcError, RunId,
+    SessionKey, SessionRef, limits,
 };
 
 /// Parameters of `ping`.
@@ -359,6 +359,9 @@ pub struct RunSnapshot {
     pub run_id: RunId,
     /// What the model has said so far in its present step.
     pub text: String,
+    /// Its calls that wait to be allowed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
 }
 
 /// Parameters of `plugin.list`.

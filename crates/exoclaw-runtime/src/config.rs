@@ -1,6 +1,6 @@
 //! What a runtime is made of.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use exoclaw_agent::{Provider, TurnLimits};
 use exoclaw_protocol::AgentId;
@@ -8,7 +8,12 @@ use exoclaw_router::Router;
 use exoclaw_store::{Page, ReadError, Store, audit::Audit};
 
 use crate::{
-    clock::Clock, plugins::Plugins, price::Price, recordings::Recordings, spending::Budgets, tools::AgentTools,
+    clock::Clock,
+    plugins::Plugins,
+    price::Price,
+    recordings::Recordings,
+    spending::Budgets,
+    tools::{self, AgentTools},
 };
 
 /// Settings, checked when the runtime starts and never changed after.
@@ -36,6 +41,23 @@ pub struct RuntimeConfig {
     pub budgets: Budgets,
     /// Where denials and stopped guests are recorded.
     pub audit: Audit,
+    /// Which calls wait until somebody allows them.
+    pub approvals: ApprovalConfig,
+}
+
+/// Which calls wait until somebody allows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalConfig {
+    /// `plugin` for all tools of a plugin, `plugin.tool` for one.
+    pub ask: Vec<String>,
+    /// Time for an answer; a call that nobody allowed by then is not made.
+    pub lifetime: Duration,
+}
+
+impl Default for ApprovalConfig {
+    fn default() -> Self {
+        Self { ask: Vec::new(), lifetime: Duration::from_secs(600) }
+    }
 }
 
 impl RuntimeConfig {
@@ -53,6 +75,7 @@ impl RuntimeConfig {
             recordings: None,
             budgets: Budgets::default(),
             audit: Audit::discard(),
+            approvals: ApprovalConfig::default(),
         }
     }
 }
@@ -132,6 +155,14 @@ pub enum StartError {
         /// What there is instead, separated by commas.
         known: String,
     },
+    /// A call is to be asked for that no plugin has.
+    #[error("calls of {tool:?} are to wait for approval, but no plugin has it. Tools: {known}")]
+    UnknownAsk {
+        /// The tool, as the config has it.
+        tool: String,
+        /// What there is instead, separated by commas.
+        known: String,
+    },
     /// A budget of money can't be kept without a price.
     #[error("a budget of money counts for agent {agent}, but its model {model:?} has no price")]
     NoPrice {
@@ -166,10 +197,12 @@ pub(crate) fn agents(
     configs: Vec<AgentConfig>,
     router: &Router,
     plugins: &Plugins,
+    ask: &[String],
 ) -> Result<HashMap<AgentId, Arc<Agent>>, StartError> {
+    tools::check_ask(ask, plugins)?;
     let mut agents = HashMap::new();
     for config in configs {
-        let tools = Arc::new(AgentTools::new(&config.id, &config.tools, plugins)?);
+        let tools = Arc::new(AgentTools::new(&config.id, &config.tools, plugins)?.asking(ask));
         agents.insert(config.id.clone(), Arc::new(Agent { config, tools }));
     }
     match router.agents().iter().find(|agent| !agents.contains_key(*agent)) {

@@ -12,7 +12,7 @@ use exoclaw_store::{AppendError, Appended, ReadError, Record, RunOutcome, Store}
 use futures::{FutureExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
 
-use crate::{clock::Clock, spending::Purse};
+use crate::{approvals::Parking, clock::Clock, spending::Purse};
 
 /// A run's record is offered so often while the store says that it is busy; a sender is told at once instead.
 const BUSY_ATTEMPTS: u32 = 100;
@@ -27,6 +27,8 @@ pub(crate) struct Journal {
     clock: Arc<dyn Clock>,
     session: SessionKey,
     run_id: RunId,
+    /// Keeps the run from being parked while a call is under way.
+    parking: Option<Arc<Parking>>,
     /// Pays for the model's steps.
     purse: Option<Arc<Purse>>,
     /// Calls with an intent whose result is not on its way to the disk, with their tools; as many as a step has calls.
@@ -47,7 +49,12 @@ pub(crate) struct CutOff {
 
 impl Journal {
     pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, session: SessionKey, run_id: RunId) -> Self {
-        Self { store, clock, session, run_id, purse: None, begun: Arc::default() }
+        Self { store, clock, session, run_id, parking: None, purse: None, begun: Arc::default() }
+    }
+
+    /// The same journal, of a run that may be parked.
+    pub(crate) fn parked_in(self, parking: Arc<Parking>) -> Self {
+        Self { parking: Some(parking), ..self }
     }
 
     /// The same journal, whose steps are paid from a purse.
@@ -76,7 +83,10 @@ impl Journal {
 
     /// A call may have been begun, and has no result yet.
     pub(crate) fn begin(&self, step: u32, call_id: CallId, tool: String) {
-        self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert((step, call_id), tool);
+        let before = self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert((step, call_id), tool);
+        if let (None, Some(parking)) = (before, &self.parking) {
+            parking.begin();
+        }
     }
 
     /// Writes the end of the run, and before it, that of calls which were begun it is not known what they did.
@@ -101,7 +111,7 @@ impl Journal {
             }
             TurnRecord::Intent { step, call, effect } => {
                 let key = effect_key(&run_id, step, &call.id);
-                let digest = hex::encode(Sha256::digest(call.input.to_string()));
+                let digest = arguments_digest(&call.input);
                 Record::Intent { run_id, step, call_id: call.id, tool: call.name, digest, effect, key }
             }
             TurnRecord::Result { step, call, returned: ToolReturn { output, metering } } => {
@@ -115,10 +125,12 @@ impl Recorder for Journal {
     fn record(&self, record: TurnRecord) -> BoxFuture<'_, Result<(), RecordError>> {
         // Noted before it is durable, and forgotten before its result is: a turn that is dropped in between leaves a call
         // marked unknown rather than none, and never two results of one call.
+        let mut ends = false;
         match &record {
             TurnRecord::Intent { step, call, .. } => self.begin(*step, call.id.clone(), call.name.clone()),
             TurnRecord::Result { step, call, .. } => {
-                self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&(*step, call.id.clone()));
+                let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+                ends = begun.remove(&(*step, call.id.clone())).is_some();
             }
             TurnRecord::Step { .. } => {}
         }
@@ -129,6 +141,9 @@ impl Recorder for Journal {
         }
         async move {
             let appended = self.append_at(at_ms, vec![record]).await;
+            if let (true, Some(parking)) = (ends, &self.parking) {
+                parking.end();
+            }
             appended.map(drop).map_err(|error| RecordError(Box::new(error)))
         }
         .boxed()
@@ -144,6 +159,11 @@ impl Meter for Journal {
 /// The same for every attempt of one effect, and for nothing else.
 pub(crate) fn effect_key(run_id: &RunId, step: u32, call_id: &CallId) -> String {
     hex::encode(Sha256::digest(format!("{run_id}/{step}/{call_id}")))
+}
+
+/// Tells one set of arguments from another.
+pub(crate) fn arguments_digest(input: &serde_json::Value) -> String {
+    hex::encode(Sha256::digest(input.to_string()))
 }
 
 /// Tells a repeated message from another one.

@@ -38,6 +38,7 @@ mod sessions;
 
 mod hub;
 
+mod approvals;
 mod history;
 mod journal;
 mod keys;
@@ -57,7 +58,7 @@ pub mod metrics;
 mod tasks;
 
 pub use clock::{Clock, SystemClock};
-pub use config::{AgentConfig, Parts, RuntimeConfig, StartError};
+pub use config::{AgentConfig, ApprovalConfig, Parts, RuntimeConfig, StartError};
 pub use hub::{Lagged, Published, Subscription};
 pub use plugins::{PluginSlot, Plugins, ReadyPlugin, Replaced};
 pub use price::Price;

@@ -59,6 +59,7 @@ impl LiveRun {
             run_id: live.run_id.clone(),
             start,
             text: String::new(),
+            approvals: Vec::new(),
             told: Told::default(),
             abort: live.abort.clone(),
             aborted: live.aborted.subscribe(),
@@ -108,6 +109,8 @@ impl LiveRun {
                     current.text.clear();
                     current.told = Told { steps: current.told.steps + 1, ..Told::default() };
                 }
+                TurnEvent::ApprovalRequested { approval } => current.approvals.push(approval.clone()),
+                TurnEvent::ApprovalResolved { id, .. } => current.approvals.retain(|approval| approval.id != *id),
                 TurnEvent::ToolFinished { call_id, .. } => {
                     current.told.finished.insert(call_id.clone());
                 }
@@ -155,6 +158,8 @@ fn event_of(event: TurnEvent) -> Event {
         TurnEvent::Text(text) => Event::Delta { text },
         TurnEvent::Thinking(text) => Event::Thinking { text },
         TurnEvent::StepEnded { usage } => Event::Usage { usage },
+        TurnEvent::ApprovalRequested { approval } => Event::ApprovalRequested { approval },
+        TurnEvent::ApprovalResolved { id, decision, by } => Event::ApprovalResolved { id, decision, by },
         TurnEvent::ToolStarted { call, effect } => {
             Event::ToolStarted { call_id: call.id, tool: display_name(&call.name), input: call.input, effect }
         }

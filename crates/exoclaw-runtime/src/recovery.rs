@@ -1,12 +1,12 @@
 //! What an earlier process left open.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use exoclaw_agent::{ModelStep, RecordedStep, ToolReturn};
-use exoclaw_protocol::{RunId, SessionKey};
+use exoclaw_protocol::{CallId, RunId, SessionKey};
 use exoclaw_store::{Entry, Page, ReadError, Record, Store};
 
-use crate::{journal::Journal, live::Origin, runtime::Inner, session::Queued};
+use crate::{approvals::RecordedApproval, journal::Journal, live::Origin, runtime::Inner, session::Queued};
 
 /// Times that a run is taken up again without getting on before it is ended: it may be what brings the daemon down.
 pub(crate) const RECOVERIES: u32 = 3;
@@ -36,8 +36,10 @@ pub(crate) struct Begun {
     pub(crate) steps: Vec<RecordedStep>,
     /// Times that it was taken up, since it last got on, by a process that then died.
     pub(crate) failures: u32,
+    /// Approvals that it asked for, and what became of them.
+    pub(crate) approvals: HashMap<(u32, CallId), RecordedApproval>,
     /// Tools of its intents, as the model names them: step, call, tool.
-    intents: Vec<(u32, exoclaw_protocol::CallId, String)>,
+    intents: Vec<(u32, CallId, String)>,
 }
 
 impl Begun {
@@ -73,11 +75,25 @@ impl Begun {
             Record::RunStarted { .. } => {
                 self.started.get_or_insert(seq);
             }
+            // While it waits for people it brings nothing down.
+            Record::RunResumed { .. } if self.waits() => {}
             Record::RunResumed { .. } => self.failures += 1,
             Record::RunSuspended { .. } => self.failures = self.failures.saturating_sub(1),
             Record::Step { content, stop_reason, usage, .. } => {
                 self.failures = 0;
                 self.steps.push(RecordedStep::new(ModelStep { content, stop_reason, usage }));
+            }
+            Record::ApprovalRequested { step, call_id, tool, digest, expires_ms, .. } => {
+                self.failures = 0;
+                let approval = RecordedApproval { tool, digest, expires_ms, decision: None };
+                self.approvals.insert((step, call_id), approval);
+            }
+            Record::ApprovalResolved { step, call_id, digest, decision, .. } => {
+                self.failures = 0;
+                let asked = self.approvals.get_mut(&(step, call_id)).filter(|asked| asked.digest == digest);
+                if let Some(asked) = asked {
+                    asked.decision.get_or_insert(decision);
+                }
             }
             Record::Intent { step, call_id, tool, effect, .. } => {
                 if let Some(recorded) = self.steps.get_mut(step as usize) {
@@ -93,6 +109,11 @@ impl Begun {
             }
             _ => {}
         }
+    }
+
+    /// Somebody is asked and has not answered.
+    fn waits(&self) -> bool {
+        self.approvals.values().any(|asked| asked.decision.is_none())
     }
 
     /// Tells a journal of the calls that have no result.

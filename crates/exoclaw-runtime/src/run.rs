@@ -6,9 +6,10 @@ use exoclaw_agent::{TurnEnd, TurnEvent};
 use exoclaw_protocol::{ErrorCode, Event, Metering, RpcError};
 use exoclaw_store::{Record, RunOutcome};
 use futures::FutureExt;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::{
+    approvals::Parking,
     journal::{Chain, CutOff, Journal, append_refusal, read_refusal},
     live::LiveRun,
     metrics::RunEnd,
@@ -60,10 +61,11 @@ impl From<RpcError> for Ending {
 
 /// Runs to the end, whatever happens: exactly one terminal event, and none before the end is durable. A run that is
 /// suspended or can't be read has its end in a later process.
-pub(crate) async fn run(inner: &Arc<Inner>, live: LiveRun) {
-    let journal = journal(inner, &live);
+pub(crate) async fn run(inner: &Arc<Inner>, live: LiveRun, permit: OwnedSemaphorePermit) {
+    let parking = Arc::new(Parking::new(inner.runs.clone(), permit));
+    let journal = journal(inner, &live).parked_in(parking.clone());
     let begun = Instant::now();
-    let ending = drive(inner, &live, &journal).await;
+    let ending = drive(inner, &live, &journal, &parking).await;
     inner.metrics.run(RunEnd::from(&ending), begun.elapsed());
     end(live, &journal, ending).await;
 }
@@ -83,7 +85,7 @@ pub(crate) async fn abort(inner: &Arc<Inner>, live: LiveRun) -> bool {
     is_aborted
 }
 
-async fn drive(inner: &Arc<Inner>, live: &LiveRun, journal: &Journal) -> Ending {
+async fn drive(inner: &Arc<Inner>, live: &LiveRun, journal: &Journal, parking: &Arc<Parking>) -> Ending {
     let (events, mut heard) = mpsc::channel(TURN_EVENTS);
     let publish = async {
         while let Some(event) = heard.recv().await {
@@ -91,14 +93,20 @@ async fn drive(inner: &Arc<Inner>, live: &LiveRun, journal: &Journal) -> Ending 
             live.tell(event);
         }
     };
-    let turn = turn(inner.clone(), live.lease(), journal.clone(), live.origin.clone(), events).boxed();
+    let turn = turn(inner.clone(), live.lease(), journal.clone(), live.origin.clone(), parking.clone(), events).boxed();
     let work = async { futures::join!(turn, publish).0 };
     let work = Box::pin(AssertUnwindSafe(work).catch_unwind());
+    // A run that waits for people is not waited for.
+    let parked = async {
+        inner.closing.cancelled().await;
+        parking.parked().await;
+    };
     // Every branch is dropped whole when another wins, and nothing is awaited in an arm.
     tokio::select! {
         biased;
         () = live.abort.cancelled() => Ending::Aborted,
         () = inner.interrupt.cancelled() => Ending::Suspended,
+        () = parked => Ending::Suspended,
         done = work => match done {
             Ok(Ok(end)) => Ending::Finished(end),
             Ok(Err(ending)) => ending,

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    approvals::Approvals,
     clock::Clock,
     config::{self, Agent, Parts, RuntimeConfig, StartError},
     history::{self, Recent},
@@ -32,6 +33,7 @@ use crate::{
 };
 
 mod abort;
+mod approve;
 mod send;
 mod usage;
 mod work;
@@ -54,7 +56,7 @@ pub(crate) struct Inner {
     pub(crate) tasks: Tasks,
     pub(crate) load: Load,
     /// One permit per run that may be under way.
-    pub(crate) runs: Semaphore,
+    pub(crate) runs: Arc<Semaphore>,
     concurrent_runs: u32,
     /// No message is accepted and no run started any more.
     pub(crate) closing: CancellationToken,
@@ -62,6 +64,8 @@ pub(crate) struct Inner {
     pub(crate) interrupt: CancellationToken,
     pub(crate) recent: Recent,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) approvals: Approvals,
+    pub(crate) approval_lifetime: Duration,
     pub(crate) turn_limits: TurnLimits,
     pub(crate) recordings: Option<Recordings>,
     pub(crate) audit: Audit,
@@ -92,16 +96,18 @@ impl Runtime {
         };
         let agent_status = config.agents.iter().map(status).collect();
         config::check_prices(&config.agents, &config.budgets)?;
-        let agents = config::agents(config.agents, &router, &plugins)?;
+        let agents = config::agents(config.agents, &router, &plugins, &config.approvals.ask)?;
         let concurrent_runs =
             u32::try_from(config.concurrent_runs.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
         let ledger = Ledger::load(config.budgets, &*store, clock.now_ms()).await.map_err(StartError::Store)?;
         let inner = Arc::new(Inner {
             ledger: Arc::new(ledger),
+            approvals: Approvals::default(),
+            approval_lifetime: config.approvals.lifetime,
             sessions: Arc::new(Sessions::new(clock.clone())),
             tasks: Tasks::default(),
             load: Load::new(config.messages_in_flight),
-            runs: Semaphore::new(concurrent_runs as usize),
+            runs: Arc::new(Semaphore::new(concurrent_runs as usize)),
             concurrent_runs,
             closing: CancellationToken::new(),
             interrupt: CancellationToken::new(),

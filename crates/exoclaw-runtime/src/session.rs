@@ -6,7 +6,8 @@ use std::{
 };
 
 use exoclaw_protocol::{
-    CallId, ErrorCode, Event, IdempotencyKey, Message, RpcError, RunId, SendFailure, SendStatus, SessionKey, TokenName,
+    Approval, CallId, ErrorCode, Event, IdempotencyKey, Message, RpcError, RunId, RunSnapshot, SendFailure, SendStatus,
+    SessionKey, TokenName,
 };
 use exoclaw_store::{ReadError, Store};
 use tokio::sync::{OnceCell, oneshot, watch};
@@ -83,6 +84,8 @@ pub(crate) struct Current {
     pub(crate) start: u64,
     /// What the model has said in its present step.
     pub(crate) text: String,
+    /// Its calls that wait to be allowed.
+    pub(crate) approvals: Vec<Approval>,
     pub(crate) told: Told,
     pub(crate) abort: CancellationToken,
     /// True when it ended by being aborted; closed when it ended.
@@ -108,8 +111,8 @@ pub(crate) struct View {
     pub(crate) accepted_through: u64,
     /// Runs that have not ended.
     pub(crate) open: HashMap<RunId, Told>,
-    /// The run under way and what its model has said in the present step.
-    pub(crate) running: Option<(RunId, String)>,
+    /// The run under way.
+    pub(crate) running: Option<RunSnapshot>,
 }
 
 impl Session {
@@ -183,7 +186,11 @@ impl Session {
             base,
             accepted_through: state.accepted_through,
             open: queued.chain(current.map(|current| (current.run_id.clone(), current.told.clone()))).collect(),
-            running: current.map(|current| (current.run_id.clone(), current.text.clone())),
+            running: current.map(|current| RunSnapshot {
+                run_id: current.run_id.clone(),
+                text: current.text.clone(),
+                approvals: current.approvals.clone(),
+            }),
         }
     }
 }

@@ -7,7 +7,8 @@ use std::{
 
 use exoclaw_agent::{Invocation, Progress, ToolReturn, Tools};
 use exoclaw_protocol::{
-    AgentId, FailureKind, Metering, PluginName, Reconciled, RunId, SessionKey, ToolCall, ToolName, ToolOutput, ToolSpec,
+    AgentId, Effect, FailureKind, Metering, PluginName, Reconciled, RunId, SessionKey, ToolCall, ToolName, ToolOutput,
+    ToolSpec,
 };
 use exoclaw_sandbox::{Asked, CallError, Called, Denial, Host, KeyValue, OnProgress, Tape, ToolDecl, ToolRequest};
 use exoclaw_store::{
@@ -37,6 +38,8 @@ pub(crate) struct AgentTools {
     selectors: Vec<String>,
     /// Replaced as a whole when a plugin is.
     offer: RwLock<Arc<Offer>>,
+    /// Calls of these wait until somebody allows them: `plugin` or `plugin.tool`.
+    ask: Vec<String>,
 }
 
 /// What is offered at a time.
@@ -57,7 +60,12 @@ impl AgentTools {
             let known = plugins.tool_names().join(", ");
             return Err(StartError::UnknownTool { agent: agent.clone(), tool: selector.clone(), known });
         }
-        Ok(Self { agent: agent.clone(), selectors: selectors.to_vec(), offer: RwLock::new(Arc::new(offer)) })
+        Ok(Self {
+            agent: agent.clone(),
+            selectors: selectors.to_vec(),
+            offer: RwLock::new(Arc::new(offer)),
+            ask: Vec::new(),
+        })
     }
 
     /// Offers what the plugins have now. A tool that is gone is offered no more.
@@ -71,6 +79,24 @@ impl AgentTools {
 
     fn offer(&self) -> Arc<Offer> {
         Arc::clone(&self.offer.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The same tools, of which calls of these wait until somebody allows them.
+    pub(crate) fn asking(self, ask: &[String]) -> Self {
+        Self { ask: ask.to_vec(), ..self }
+    }
+
+    /// The effect of a tool whose calls wait until somebody allows them. Its name alone decides, whatever is offered now.
+    pub(crate) fn asks_for(&self, name: &str) -> Option<Effect> {
+        let shown = display_name(name);
+        let asked = |selector: &String| match selector.split_once('.') {
+            // Where both have one name, it stands once.
+            Some((plugin, tool)) => *selector == shown || (plugin == tool && plugin == shown),
+            None => shown.split('.').next() == Some(selector),
+        };
+        let offer = self.offer();
+        let spec = offer.specs.iter().find(|spec| spec.name == name);
+        self.ask.iter().any(asked).then(|| spec.map_or(Effect::Once, |spec| spec.effect))
     }
 
     fn target(&self, name: &str) -> Option<Target> {
@@ -111,6 +137,26 @@ impl Offer {
         }
         (Self { specs: specs.into(), targets }, unknown)
     }
+}
+
+/// A selector that fits nothing would ask for nothing. Of a plugin that could not be loaded, nothing is called either.
+pub(crate) fn check_ask(ask: &[String], plugins: &Plugins) -> Result<(), StartError> {
+    for selector in ask {
+        let (plugin, tool) = selector.split_once('.').map_or((selector.as_str(), None), |(p, t)| (p, Some(t)));
+        let fits = match plugins.find(plugin) {
+            None => false,
+            Some(Err(_)) => true,
+            Some(Ok(ready)) => {
+                let mut tools = ready.plugin.manifest().tools.iter();
+                tool.is_none_or(|tool| tools.any(|decl| decl.name.as_str() == tool))
+            }
+        };
+        if !fits {
+            let known = plugins.tool_names().join(", ");
+            return Err(StartError::UnknownAsk { tool: selector.clone(), known });
+        }
+    }
+    Ok(())
 }
 
 fn spec(plugin: &PluginName, decl: &ToolDecl) -> ToolSpec {

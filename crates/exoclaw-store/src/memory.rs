@@ -181,6 +181,8 @@ impl Session {
             }
             Record::RunStarted { .. }
             | Record::RunSuspended { .. }
+            | Record::ApprovalRequested { .. }
+            | Record::ApprovalResolved { .. }
             | Record::Intent { .. }
             | Record::ToolResult { .. } => {}
         }

@@ -1,7 +1,7 @@
 //! What a journal holds: one record per thing that happened in a session.
 
 use exoclaw_protocol::{
-    Block, CallId, Effect, ErrorCode, IdempotencyKey, Message, Metering, Money, RunId, StopReason, TokenName,
+    Block, CallId, Decision, Effect, ErrorCode, IdempotencyKey, Message, Metering, Money, RunId, StopReason, TokenName,
     ToolOutput, Usage,
 };
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,37 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cost: Option<Money>,
     },
+    /// A call waits until somebody allows it.
+    ApprovalRequested {
+        /// The run.
+        run_id: RunId,
+        /// The model step that asked for it.
+        step: u32,
+        /// The call, unique within the step.
+        call_id: CallId,
+        /// The tool, as the model names it.
+        tool: String,
+        /// SHA-256 of the arguments in hexadecimal.
+        digest: String,
+        /// When it counts as denied, in milliseconds since 1970.
+        expires_ms: u64,
+    },
+    /// Somebody answered, or nobody did in time. The first one of a call and its arguments counts.
+    ApprovalResolved {
+        /// The run.
+        run_id: RunId,
+        /// The model step that asked for it.
+        step: u32,
+        /// The call, unique within the step.
+        call_id: CallId,
+        /// SHA-256 of the arguments in hexadecimal: the answer is for these alone.
+        digest: String,
+        /// What became of it.
+        decision: Decision,
+        /// The credential that answered, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<TokenName>,
+    },
     /// A tool is about to be called.
     Intent {
         /// The run.
@@ -118,6 +149,8 @@ impl Record {
             | Self::RunResumed { run_id }
             | Self::RunSuspended { run_id }
             | Self::Step { run_id, .. }
+            | Self::ApprovalRequested { run_id, .. }
+            | Self::ApprovalResolved { run_id, .. }
             | Self::Intent { run_id, .. }
             | Self::ToolResult { run_id, .. }
             | Self::RunEnded { run_id, .. } => run_id,

@@ -87,6 +87,9 @@ impl Conversation {
             if !run.text.is_empty() {
                 turn.say(&run.text);
             }
+            for approval in &run.approvals {
+                turn.wait_for_approval(approval);
+            }
         }
         for turn in ours.iter().filter(|turn| turn.run.is_none()) {
             self.push(Turn::clone(turn));
@@ -140,7 +143,13 @@ impl Conversation {
             }
             Event::Delta { text } => turn.say(text),
             Event::Thinking { text } => turn.think(text),
-            Event::ToolStarted { call_id, tool, input, .. } => turn.call(call_id.clone(), tool, input),
+            Event::ApprovalRequested { approval } => turn.wait_for_approval(approval),
+            Event::ToolStarted { call_id, tool, input, .. } => {
+                turn.call(call_id.clone(), tool, input);
+                if let Some(tool) = turn.tool(call_id) {
+                    tool.progress = None;
+                }
+            }
             Event::ToolProgress { call_id, fraction, message } => {
                 if let Some(tool) = turn.tool(call_id) {
                     tool.progress = Some((*fraction, message.clone()));

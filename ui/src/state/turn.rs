@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use exoclaw_protocol::{
-    Block, CallId, ErrorCode, FailureKind, HistoryMessage, Message, Metering, Role, RunId, ToolContent, ToolOutput,
+    Approval, Block, CallId, ErrorCode, FailureKind, HistoryMessage, Message, Metering, Role, RunId, ToolContent,
+    ToolOutput,
 };
 use serde_json::Value;
 
 /// Bytes of a tool's input or output that a card holds; the rest is said to be left out.
 pub(crate) const TOOL_TEXT_BYTES: usize = 16 * 1024;
+
+/// Shown at a call that waits until somebody allows it.
+const WAITS: &str = "Waits to be allowed: answer in the terminal with `exoclawd approval list`.";
 
 /// A message of a person and the run that answers it.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,6 +161,14 @@ impl Turn {
             output: String::new(),
             metering: None,
         })));
+    }
+
+    /// A call waits until somebody allows it.
+    pub(crate) fn wait_for_approval(&mut self, approval: &Approval) {
+        self.call(approval.call_id.clone(), &approval.tool, &approval.input);
+        if let Some(tool) = self.tool(&approval.call_id) {
+            tool.progress = Some((None, WAITS.to_owned()));
+        }
     }
 
     pub(crate) fn tool(&mut self, call: &CallId) -> Option<&mut Tool> {

@@ -1,6 +1,7 @@
 //! `chat`: one message, or a conversation.
 
 mod missed;
+mod questions;
 mod view;
 
 use std::{
@@ -9,16 +10,18 @@ use std::{
 };
 
 use exoclaw_client::{Push, State};
-use exoclaw_protocol::{ChatAbortParams, ChatSendParams, IdempotencyKey, SessionEvent, SessionRef};
+use exoclaw_protocol::{
+    Approval, ApprovalResolveParams, ChatAbortParams, ChatSendParams, IdempotencyKey, SessionEvent, SessionRef, Verdict,
+};
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
-use self::view::View;
-use super::Context;
+use self::{questions::Questions, view::View};
+use super::{Context, approval::outcome};
 use crate::{
     cli::ChatArgs,
     daemon_link::{DaemonLink, exit_of},
-    error::{CliError, Exit},
+    error::{CliError, Exit, chain},
     signals::Interrupts,
     terminal::Style,
 };
@@ -32,7 +35,7 @@ pub(super) async fn run(args: ChatArgs, context: &mut Context<'_>) -> Result<Exi
         text = Some(piped);
     }
     let link = DaemonLink::open(context).await?;
-    let mut chat = Chat { link: &link, session: args.session, interrupts: Interrupts::new()? };
+    let mut chat = Chat { link: &link, session: args.session, interrupts: Interrupts::new()?, lines: None };
     match text {
         Some(text) => chat.say(text, context).await,
         None => chat.converse(context).await,
@@ -43,19 +46,21 @@ struct Chat<'a> {
     link: &'a DaemonLink,
     session: SessionRef,
     interrupts: Interrupts,
+    /// What is typed; read from when somebody is asked for it.
+    lines: Option<mpsc::Receiver<String>>,
 }
 
 impl Chat<'_> {
     /// Line by line, until the end of input or Ctrl-C at the prompt.
     async fn converse(&mut self, context: &mut Context<'_>) -> Result<Exit, CliError> {
         context.terminal.say(format_args!("session {}; Ctrl-C stops an answer, Ctrl-D ends", self.session))?;
-        let mut lines = lines();
+        self.lines = Some(lines());
         loop {
             let prompt = context.terminal.talk_colour.paint(Style::Bold, "> ").to_string();
             context.terminal.ask(&prompt)?;
             let line = tokio::select! {
                 // A line that is taken is used; waiting for a signal changes nothing.
-                line = lines.recv() => line,
+                line = typed(&mut self.lines) => line,
                 () = self.interrupts.next() => None,
             };
             let Some(line) = line else {
@@ -86,10 +91,18 @@ impl Chat<'_> {
             () = self.interrupts.next() => return Ok(Exit::Interrupted),
         };
         let mut stopping = false;
+        let mut questions = Questions::default();
         loop {
             let push = tokio::select! {
                 // A push that is taken is used; waiting for a signal changes nothing.
                 push = pushes.next() => push,
+                line = typed(&mut self.lines), if questions.is_asking() => {
+                    if let Some((approval, verdict)) = questions.answer(line.as_deref()) {
+                        self.answer(&approval, verdict, &mut view).await?;
+                    }
+                    self.ask(&mut questions, &mut view)?;
+                    continue;
+                }
                 () = self.interrupts.next() => {
                     if stopping {
                         return Ok(Exit::Interrupted);
@@ -113,6 +126,8 @@ impl Chat<'_> {
                 if let Some(exit) = view.event(event)? {
                     return Ok(exit);
                 }
+                questions.hear(&event.event);
+                self.ask(&mut questions, &mut view)?;
                 continue;
             }
             match &push {
@@ -121,12 +136,44 @@ impl Chat<'_> {
                     if let Some(exit) = view.snapshot(&sent.run_id, snapshot)? {
                         return Ok(exit);
                     }
+                    let run = snapshot.snapshot.as_ref().and_then(|snapshot| snapshot.run.as_ref());
+                    questions.start_again(run, &mut view)?;
+                    self.ask(&mut questions, &mut view)?;
                 }
                 Push::Lost { error, .. } => return Err(CliError::new(exit_of(error.code), &error.message)),
                 Push::Lagged => view.note("some of the answer was missed")?,
                 _ => {}
             }
         }
+    }
+}
+
+impl Chat<'_> {
+    /// Asks whoever types for the next call that waits.
+    fn ask(&mut self, questions: &mut Questions, view: &mut View<'_>) -> Result<(), CliError> {
+        if view.can_ask() && questions.ask(view)? {
+            let lines = self.lines.get_or_insert_with(lines);
+            // What was typed before the question is no answer to it.
+            while lines.try_recv().is_ok() {}
+        }
+        Ok(())
+    }
+
+    /// Answers a call that waits. Whoever may talk to the agent may not answer for it, unless the credential says so.
+    async fn answer(&self, approval: &Approval, verdict: Verdict, view: &mut View<'_>) -> Result<(), CliError> {
+        match self.link.request(ApprovalResolveParams::new(approval, verdict)).await {
+            Ok(resolved) => view.note(outcome(&resolved)),
+            Err(error) if self.link.is_over() => Err(error),
+            Err(error) => view.note(&format!("not answered: {}", chain(&error))),
+        }
+    }
+}
+
+/// A line that is typed; none at the end of input, never where nobody types.
+async fn typed(lines: &mut Option<mpsc::Receiver<String>>) -> Option<String> {
+    match lines {
+        Some(lines) => lines.recv().await,
+        None => std::future::pending().await,
     }
 }
 

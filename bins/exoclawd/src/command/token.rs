@@ -153,6 +153,7 @@ fn terms(info: &TokenInfo) -> String {
     let scope = match info.scope {
         Scope::Read => "read",
         Scope::Chat => "chat",
+        Scope::Approve => "approve",
         Scope::Admin => "admin",
     };
     let apart = |ms: u64| duration(std::time::Duration::from_millis(ms));
@@ -177,6 +178,7 @@ impl From<TokenScope> for Scope {
         match scope {
             TokenScope::Read => Self::Read,
             TokenScope::Chat => Self::Chat,
+            TokenScope::Approve => Self::Approve,
             TokenScope::Admin => Self::Admin,
         }
     }

@@ -24,6 +24,7 @@ pub(super) fn check(
     check.agents()?;
     check.plugins()?;
     check.budgets()?;
+    check.approvals()?;
     for plugin in &mut config.plugins {
         if !plugin.capabilities.is_empty() {
             let name = &plugin.name;
@@ -170,6 +171,24 @@ impl Check<'_> {
                     return Err(self.error(&path("tools"), message, nearest::hint(plugin, "plugins", names)));
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn approvals(&self) -> Result<(), ConfigError> {
+        let config = &self.config.approvals;
+        for (index, tool) in config.ask.iter().enumerate() {
+            let plugin = tool.split_once('.').map_or(tool.as_str(), |(plugin, _)| plugin);
+            let names = self.config.plugins.iter().map(|plugin| plugin.name.as_str());
+            if !names.clone().any(|name| name == plugin) {
+                let message = format!("calls of {tool:?} are to wait for approval, but there is no plugin {plugin:?}");
+                let hint = nearest::hint(plugin, "plugins", names);
+                return Err(self.error(&["approvals", "ask", &index.to_string()], message, hint));
+            }
+        }
+        if config.expire_seconds == 0 {
+            let message = "expire_seconds must be at least 1".to_owned();
+            return Err(self.error(&["approvals", "expire_seconds"], message, None));
         }
         Ok(())
     }

@@ -132,6 +132,20 @@ fn prices_are_exact_and_the_closest_pattern_counts() {
 }
 
 #[test]
+fn approvals_must_be_of_tools_that_are_known() {
+    let plugin = "[[plugins]]\nname = \"notes\"\npath = \"n.wasm\"\n";
+    let with = |lines: &str| format!("{AGENT}[approvals]\n{lines}\n{plugin}");
+    let config = Case::new(&with("ask = [\"notes.append\"]")).load().unwrap().config;
+    assert_eq!((config.approvals.ask, config.approvals.expire_seconds), (vec!["notes.append".to_owned()], 600));
+    wrong(
+        &with("ask = [\"notse\"]"),
+        "config.toml:8: calls of \"notse\" are to wait for approval, but there is no plugin \"notse\" | did you mean \
+         \"notes\"?",
+    );
+    wrong(&with("expire_seconds = 0"), "config.toml:8: expire_seconds must be at least 1");
+}
+
+#[test]
 fn budgets_must_bound_something_that_is_known() {
     let with = |budget: &str| format!("{}{budget}\n", AGENT.replace("demo", "openai"));
     let price = "[prices.\"m*\"]\ninput = \"1\"\noutput = \"2\"\n";

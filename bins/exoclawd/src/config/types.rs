@@ -35,6 +35,8 @@ pub struct Config {
     pub prices: BTreeMap<ModelPattern, Price>,
     /// `[budgets]`.
     pub budgets: BudgetsConfig,
+    /// `[approvals]`.
+    pub approvals: ApprovalsConfig,
 }
 
 impl Config {
@@ -181,6 +183,16 @@ pub struct PluginConfig {
     /// Grants as they were written before `grants`: `http:HOST` and `env:NAME`.
     #[serde(default)]
     pub capabilities: Vec<String>,
+}
+
+/// Which calls wait until somebody allows them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalsConfig {
+    /// `plugin` for all of its tools, or `plugin.tool`.
+    pub ask: Vec<String>,
+    /// Seconds for an answer; a call that nobody allowed by then is not made.
+    pub expire_seconds: u32,
 }
 
 /// What may be spent: in all, by single agents, and for single credentials.

@@ -1,6 +1,6 @@
 //! The calls of one step: which are run, and how.
 
-use exoclaw_protocol::{Block, Effect, FailureKind, Metering, Reconciled, StopReason, ToolCall, ToolOutput};
+use exoclaw_protocol::{Block, Decision, Effect, FailureKind, Metering, Reconciled, StopReason, ToolCall, ToolOutput};
 use futures::{
     FutureExt, StreamExt, TryStreamExt,
     future::{Either, select},
@@ -9,7 +9,7 @@ use futures::{
 use tokio::sync::mpsc;
 
 use super::{Run, TurnError, repeats::Verdict};
-use crate::{Invocation, Progress, ToolReturn, TurnEvent, TurnRecord};
+use crate::{Asked, Decided, Invocation, Progress, ToolReturn, TurnEvent, TurnRecord};
 
 /// What one tool may have said before it was heard; further words are dropped by the tool's side.
 const PROGRESS_QUEUE: usize = 16;
@@ -100,6 +100,14 @@ impl Run {
     }
 
     async fn carry_out(&self, step: u32, call: &ToolCall, plan: Plan) -> Result<ToolOutput, TurnError> {
+        let plan = match plan {
+            // What was begun before was allowed before.
+            Plan::Run(effect) => match self.approve(step, call).await? {
+                Some((kind, text)) => Plan::Refuse(kind, text),
+                None => Plan::Run(effect),
+            },
+            plan => plan,
+        };
         let effect = match plan {
             Plan::Run(effect) => {
                 // Running the others again changes nothing, so it need not be known that they were begun.
@@ -128,6 +136,35 @@ impl Run {
         let (call_id, name) = (call.id.clone(), call.name.clone());
         self.emit(TurnEvent::ToolFinished { call_id, name, output: output.clone(), metering }).await?;
         Ok(output)
+    }
+
+    /// Asks for a call where that is needed; why it is not made, if so.
+    async fn approve(&self, step: u32, call: &ToolCall) -> Result<Option<(FailureKind, String)>, TurnError> {
+        let decision = match self.turn.approver.ask(step, call).await.map_err(TurnError::Record)? {
+            Asked::NotNeeded => return Ok(None),
+            Asked::Refused(kind, text) => return Ok(Some((kind, text))),
+            Asked::Decided(decision) => decision,
+            Asked::Waits(approval, answer) => {
+                let id = approval.id.clone();
+                self.emit(TurnEvent::ApprovalRequested { approval }).await?;
+                let Decided { decision, by } = answer.await.map_err(TurnError::Record)?;
+                self.emit(TurnEvent::ApprovalResolved { id, decision, by }).await?;
+                decision
+            }
+        };
+        Ok(match decision {
+            Decision::Allowed => None,
+            Decision::Denied => {
+                let text = "not run: the user was asked and did not allow this call. Do not try it again unless the user \
+                            wants it; go on without it, or ask what they want instead.";
+                Some((FailureKind::Denied, text.to_owned()))
+            }
+            Decision::Expired => {
+                let text = "not run: this call has to be allowed by the user, and nobody answered in time. Say so, and go \
+                            on without it.";
+                Some((FailureKind::Denied, text.to_owned()))
+            }
+        })
     }
 
     /// Runs one call and passes its progress on at the same time.

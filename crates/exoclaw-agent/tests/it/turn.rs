@@ -48,6 +48,8 @@ async fn trace(turn: Turn, log: &Arc<Log>) -> Result<exoclaw_agent::TurnEnd, Tur
                 TurnEvent::Text(text) => format!("text {text}"),
                 TurnEvent::Thinking(text) => format!("thinking {text}"),
                 TurnEvent::StepEnded { .. } => "step ended".to_owned(),
+                TurnEvent::ApprovalRequested { approval } => format!("asked {}", approval.call_id),
+                TurnEvent::ApprovalResolved { decision, .. } => format!("answered {decision:?}"),
                 TurnEvent::ToolStarted { call, .. } => format!("started {}", call.id),
                 TurnEvent::ToolProgress { call_id, progress } => format!("progress {call_id} {}", progress.message),
                 TurnEvent::ToolFinished { call_id, .. } => format!("finished {call_id}"),

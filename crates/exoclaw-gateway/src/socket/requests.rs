@@ -15,7 +15,7 @@ use exoclaw_store::audit::{Decision, Entry, Unrecorded, What};
 use futures::{FutureExt, future::join_all};
 use serde_json::value::RawValue;
 
-use super::{frames::SENT_MESSAGE_BYTES, tokens};
+use super::{approvals, frames::SENT_MESSAGE_BYTES, tokens};
 use crate::{LOGIN_CODE_LIFETIME, auth::Pass, http::Door, wire::Peer};
 
 /// What is done when a text was answered, in this order.
@@ -181,6 +181,8 @@ async fn call(door: &Door, caller: &Caller, method: &str, params: Option<&RawVal
             let (result, subscription) = runtime.subscribe(params).await?;
             Ok((raw(&result)?, Some(Follow { subscription, exact: true })))
         }
+        Call::ApprovalList(params) => plain(&runtime.approvals(&params)?),
+        Call::ApprovalResolve(params) => plain(&approvals::resolve(door, caller, params).await?),
         Call::Usage(params) => plain(&runtime.usage(params).await?),
         Call::PluginList(_) => plain(&runtime.plugins()),
         Call::TokenCreate(params) => plain(&tokens::create(door, caller, params).await?),

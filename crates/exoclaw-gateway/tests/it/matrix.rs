@@ -77,6 +77,7 @@ async fn every_method_with_every_credential() {
     };
     let (read, chat, admin) =
         (token("r", Scope::Read, None), token("c", Scope::Chat, None), token("a", Scope::Admin, None));
+    let approve = token("p", Scope::Approve, None);
     let expired = token("expired", Scope::Admin, Some(1));
     world.clock.passed_ms.store(1_000, Ordering::Relaxed);
     let revoked = token("revoked", Scope::Admin, None);
@@ -101,6 +102,7 @@ async fn every_method_with_every_credential() {
         state("rotated in", Some(Scope::Admin)).bearer(&next),
         state("read", Some(Scope::Read)).bearer(&read),
         state("chat", Some(Scope::Chat)).bearer(&chat),
+        state("approve", Some(Scope::Approve)).bearer(&approve),
         state("admin", Some(Scope::Admin)).bearer(&admin),
         state("read, first message", Some(Scope::Read)).first(json!({ "token": read })),
         state("chat, first message", Some(Scope::Chat)).first(json!({ "token": chat })),

@@ -20,6 +20,7 @@ fn methods() {
     let scope = |scope| match scope {
         Scope::Read => "read",
         Scope::Chat => "chat",
+        Scope::Approve => "approve",
         Scope::Admin => "admin",
     };
     let done: Vec<String> = Call::METHODS.iter().map(|info| format!("{} {}", info.name, scope(info.scope))).collect();
@@ -54,6 +55,7 @@ fn bounds() {
         limits::EVENT_RING.to_string(),
         kib(limits::EVENT_RING_BYTES),
         limits::SESSION_QUEUE.to_string(),
+        limits::APPROVALS.to_string(),
         limits::CONTENT_BLOCKS.to_string(),
         limits::IDEMPOTENCY_KEY_BYTES.to_string(),
         limits::HISTORY_MESSAGES.to_string(),

@@ -1,8 +1,8 @@
 //! Events as they stand on the wire.
 
 use exoclaw_protocol::{
-    Block, Effect, ErrorCode, Event, FailureKind, Message, Metering, SessionEvent, StopReason, ToolContent, ToolOutput,
-    Usage, rpc,
+    Approval, ApprovalId, Block, Decision, Effect, ErrorCode, Event, FailureKind, Message, Metering, SessionEvent,
+    StopReason, ToolContent, ToolOutput, Usage, rpc,
 };
 use serde_json::{Value, json};
 
@@ -26,6 +26,18 @@ fn all() -> Vec<Event> {
         Block::text("let me see"),
         Block::ToolCall { id: call_id(), name: "notes__append".into(), input: json!({"text": "x"}) },
     ]);
+    let id: ApprovalId = "0123456789abcdef".parse().unwrap();
+    let approval = Approval {
+        id: id.clone(),
+        session: "agent:main:main".parse().unwrap(),
+        run_id: "run-1".parse().unwrap(),
+        call_id: call_id(),
+        tool: "notes.append".into(),
+        input: json!({"text": "x"}),
+        digest: "0a".into(),
+        effect: Effect::Once,
+        expires_ms: 1_800_000_600_000,
+    };
     let started =
         |input| Event::ToolStarted { call_id: call_id(), tool: "notes.append".into(), input, effect: Effect::Once };
     let finished = |output| Event::ToolFinished { call_id: call_id(), tool: "notes.append".into(), output, metering };
@@ -33,6 +45,8 @@ fn all() -> Vec<Event> {
         Event::Accepted { message: Message::user("hi") },
         Event::Delta { text: "let".into() },
         Event::Thinking { text: "h".into() },
+        Event::ApprovalRequested { approval },
+        Event::ApprovalResolved { id, decision: Decision::Allowed, by: Some("phone".parse().unwrap()) },
         started(json!({"text": "x"})),
         Event::ToolProgress { call_id: call_id(), fraction: Some(0.5), message: "half".into() },
         Event::ToolProgress { call_id: call_id(), fraction: None, message: "more".into() },
@@ -86,7 +100,7 @@ fn the_type_is_flat_beside_the_number() {
 #[test]
 fn three_events_end_a_run() {
     let ends: Vec<bool> = all().iter().map(Event::is_terminal).collect();
-    assert_eq!(ends, [vec![false; 9], vec![true; 3]].concat());
+    assert_eq!(ends, [vec![false; 11], vec![true; 3]].concat());
 }
 
 /// A newer daemon may say more than a client knows.

@@ -13,9 +13,12 @@ fn the_method_table() {
 
 #[test]
 fn scopes_cover_those_below() {
-    use Scope::{Admin, Chat, Read};
-    let covered = [Read, Chat, Admin].map(|held| [Read, Chat, Admin].map(|needed| held.covers(needed)));
-    assert_eq!(covered, [[true, false, false], [true, true, false], [true, true, true]]);
+    use Scope::{Admin, Approve, Chat, Read};
+    let all = [Read, Chat, Approve, Admin];
+    let covered = all.map(|held| all.map(|needed| held.covers(needed)));
+    let expected =
+        [[true, false, false, false], [true, true, false, false], [true, false, true, false], [true, true, true, true]];
+    assert_eq!(covered, expected);
 }
 
 #[test]
@@ -25,6 +28,9 @@ fn each_method_is_read_by_its_name() {
             "chat.send" => r#"{"text":"hi"}"#,
             "chat.abort" | "chat.history" | "session.subscribe" => r#"{"session":"main"}"#,
             "token.create" => r#"{"name":"ci","scope":"chat"}"#,
+            "approval.resolve" => {
+                r#"{"id":"0123456789abcdef","session":"main","tool":"t","digest":"d","verdict":"allow"}"#
+            }
             "token.rotate" | "token.revoke" => r#"{"name":"ci"}"#,
             _ => "{}",
         };

@@ -1,6 +1,6 @@
 //! Reads as much of a journal as is asked for.
 
-use exoclaw_protocol::{HistoryMessage, RunSnapshot, SessionKey, SessionSnapshot};
+use exoclaw_protocol::{HistoryMessage, SessionKey, SessionSnapshot};
 use exoclaw_store::{Entry, Page, ReadError, Record, Store};
 
 use super::messages;
@@ -33,8 +33,7 @@ pub(crate) async fn snapshot(
 ) -> Result<SessionSnapshot, ReadError> {
     let told = |entry: &Entry| was_told(&view, entry);
     let messages = load_where(store, session, None, SNAPSHOT_MESSAGES, SNAPSHOT_BYTES, told).await?;
-    let run = view.running.map(|(run_id, text)| RunSnapshot { run_id, text });
-    Ok(SessionSnapshot { messages, run })
+    Ok(SessionSnapshot { messages, run: view.running })
 }
 
 /// Nothing counts that is durable but whose event comes after the view's: the client will hear of it.

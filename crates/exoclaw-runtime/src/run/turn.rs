@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::Ending;
 use crate::{
+    approvals::{Parking, RunApprover},
     journal::{Chain, Journal, append_refusal, read_refusal},
     live::Origin,
     recovery::{Begun, RECOVERIES},
@@ -25,6 +26,7 @@ pub(super) async fn turn(
     lease: Lease,
     journal: Journal,
     Origin { accepted, recovered, by }: Origin,
+    parking: Arc<Parking>,
     events: mpsc::Sender<TurnEvent>,
 ) -> Result<TurnEnd, Ending> {
     let (session, run_id) = (lease.session().key().clone(), journal.run_id().clone());
@@ -53,6 +55,17 @@ pub(super) async fn turn(
     let tools = RunTools::new(agent.tools.clone(), inner.store.clone(), &session, run_id, tapes);
     turn.tools = Arc::new(tools.with_audit(inner.audit.clone()));
     let journal = Arc::new(journal.paid_from(purse));
+    turn.approver = Arc::new(RunApprover {
+        approvals: inner.approvals.clone(),
+        lifetime: inner.approval_lifetime,
+        tools: agent.tools.clone(),
+        session,
+        journal: (*journal).clone(),
+        clock: inner.clock.clone(),
+        parking,
+        closing: inner.closing.clone(),
+        recorded: begun.approvals,
+    });
     turn.recorder = journal.clone();
     turn.meter = journal;
     turn.limits = inner.turn_limits.clone();

@@ -24,12 +24,12 @@ impl Inner {
             let permit = tokio::select! {
                 biased;
                 () = self.closing.cancelled() => return,
-                permit = self.runs.acquire() => permit,
+                permit = self.runs.clone().acquire_owned() => permit,
             };
-            let Ok(_permit) = permit else { return };
+            let Ok(permit) = permit else { return };
             let Some(live) = LiveRun::next(lease) else { return };
             // The run has said that it failed by the time its panic arrives here; the next one is not to suffer.
-            if let Err(panic) = AssertUnwindSafe(run::run(self, live)).catch_unwind().await {
+            if let Err(panic) = AssertUnwindSafe(run::run(self, live, permit)).catch_unwind().await {
                 tracing::error!(panic = panic_text(&*panic), "ending a run panicked");
             }
         }

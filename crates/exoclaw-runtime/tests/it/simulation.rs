@@ -37,6 +37,8 @@ struct World {
     clock: Arc<TestClock>,
     /// There when the model may call tools that do something.
     guest: Option<Plugin>,
+    /// Calls of what may run once wait until a client allows them.
+    asks: bool,
     clients: Vec<Client>,
 }
 
@@ -54,7 +56,11 @@ impl World {
         let sessions = if guest.is_some() { 1 } else { 3 };
         let clients = (0..sessions).map(|number| Client::new(number, guest.is_some(), chance)).collect();
         let faults = Arc::new(Faults::new(faults));
-        Self { store: Arc::new(MemoryStore::new()), faults, clock: Arc::default(), guest, clients }
+        Self { store: Arc::new(MemoryStore::new()), faults, clock: Arc::default(), guest, asks: false, clients }
+    }
+
+    fn asking(self) -> Self {
+        Self { asks: true, ..self }
     }
 
     /// One process after the other until all messages are answered; what the journals say then, with nothing in it that a
@@ -68,7 +74,7 @@ impl World {
             let ended = process.block_on(dead.run_until_cancelled(self.process(store)));
             drop(process);
             if ended == Some(End::AllAnswered) {
-                return check::journals(&self.store, &self.clients, &self.faults.effects());
+                return check::journals(&self.store, &self.clients, &self.faults.effects(), self.asks);
             }
         }
         panic!("not all messages are answered after {PROCESSES} processes");
@@ -84,7 +90,11 @@ impl World {
         };
         let plugins = Plugins::new(self.guest.iter().map(slot).collect());
         let parts = Parts { router: router(), store, plugins, clock: self.clock.clone() };
-        let runtime = match Runtime::start(RuntimeConfig::new(vec![agent]), parts).await {
+        let mut config = RuntimeConfig::new(vec![agent]);
+        if self.asks {
+            config.approvals.ask = vec!["guest.once".to_owned()];
+        }
+        let runtime = match Runtime::start(config, parts).await {
             Ok(runtime) => runtime,
             Err(StartError::Store(_)) => return End::Stuck,
             Err(error) => panic!("{error}"),
@@ -175,6 +185,34 @@ fn a_fault_at_any_call_repeats_no_effect() {
                 case(seed, Some(&guest), vec![(at, strike)]);
                 // What was begun has to be read by the next process.
                 case(seed, Some(&guest), vec![(at, strike), (at + 3, Strike::Fail)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fault_at_any_call_makes_no_call_without_approval_or_twice() {
+    let guest = guest();
+    let live = |seed, faults: Vec<(u64, Strike)>| {
+        let named = format!("EXOCLAW_SEED={seed}, faults {faults:?}");
+        let mut world = World::new(&mut Random::new(seed), Some(guest.clone()), faults).asking();
+        let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.live()));
+        let story = lived.unwrap_or_else(|panic| {
+            println!("failed: {named}");
+            std::panic::resume_unwind(panic)
+        });
+        (story, world.faults.calls())
+    };
+    for seed in seeds("approve and die at every call") {
+        // One in which something is asked and allowed.
+        let asks = |seed: &u64| live(*seed, Vec::new()).0.contains("Once");
+        let seed =
+            (0..100).map(|more| seed.wrapping_add(more)).find(asks).expect("some message calls what may run once");
+        let (_, calls) = live(seed, Vec::new());
+        for at in 0..calls {
+            for strike in Strike::ALL {
+                live(seed, vec![(at, strike)]);
+                live(seed, vec![(at, strike), (at + 2, Strike::DieAfter)]);
             }
         }
     }

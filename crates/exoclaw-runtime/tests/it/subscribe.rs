@@ -61,7 +61,10 @@ async fn a_snapshot_in_the_midst_of_a_run_holds_what_was_said() {
     settle().await;
     let (result, mut subscription) = world.subscribe(None).await;
     let snapshot = result.snapshot.unwrap();
-    assert_eq!(snapshot.run, Some(RunSnapshot { run_id: sent.run_id.clone(), text: "half ".into() }));
+    assert_eq!(
+        snapshot.run,
+        Some(RunSnapshot { run_id: sent.run_id.clone(), text: "half ".into(), approvals: vec![] })
+    );
     assert_eq!(snapshot.messages.iter().map(short).collect::<Vec<_>>(), ["User: hi"]);
     gate.add_permits(1);
     assert_eq!(names(&events(&mut subscription, &sent.run_id).await), ["delta whole", "usage", "final"]);
@@ -112,7 +115,10 @@ async fn what_waits_is_in_the_snapshot_and_is_heard_of_when_it_runs() {
     let (result, mut subscription) = world.subscribe(None).await;
     let snapshot = result.snapshot.unwrap();
     assert_eq!(snapshot.messages.iter().map(short).collect::<Vec<_>>(), ["User: 1", "User: 2"]);
-    assert_eq!(snapshot.run, Some(RunSnapshot { run_id: first.run_id.clone(), text: String::new() }));
+    assert_eq!(
+        snapshot.run,
+        Some(RunSnapshot { run_id: first.run_id.clone(), text: String::new(), approvals: vec![] })
+    );
     gate.add_permits(1);
     assert_eq!(names(&events(&mut subscription, &first.run_id).await), ["delta one", "usage", "final"]);
     assert_eq!(names(&events(&mut subscription, &second.run_id).await), ["delta two", "usage", "final"]);

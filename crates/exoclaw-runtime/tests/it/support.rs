@@ -96,7 +96,7 @@ impl World {
         Self::of(Arc::new(MemoryStore::new()), Arc::default(), Plugins::new(slots), [], change).await
     }
 
-    async fn of(
+    pub(crate) async fn of(
         store: Arc<dyn Store>,
         clock: Arc<TestClock>,
         plugins: Plugins,
@@ -198,6 +198,8 @@ pub(crate) fn record_name(record: &Record) -> &'static str {
         Record::Accepted { .. } => "accepted",
         Record::RunStarted { .. } => "started",
         Record::Step { .. } => "step",
+        Record::ApprovalRequested { .. } => "asked",
+        Record::ApprovalResolved { .. } => "decided",
         Record::Intent { .. } => "intent",
         Record::RunResumed { .. } => "resumed",
         Record::RunSuspended { .. } => "suspended",

@@ -1,6 +1,6 @@
 use futures::future::join_all;
 
-use super::samples::{ALL, accepted, keyed, one_of_each, oversized, scope, session};
+use super::samples::{ALL, accepted, approval, keyed, one_of_each, oversized, scope, session};
 use crate::{AppendError, Appended, Entry, Page, ReadError, Record, SessionSummary, Store};
 
 fn seqs(entries: &[Entry]) -> Vec<u64> {
@@ -43,7 +43,7 @@ pub async fn sessions_are_strangers_to_each_other(store: &dyn Store) {
 
 /// Every kind of record survives, whatever is in it.
 pub async fn every_record_comes_back_as_it_was(store: &dyn Store) {
-    let records = one_of_each("run");
+    let records = [one_of_each("run"), approval("run")].concat();
     store.append(&session("main"), u64::MAX, records.clone()).await.unwrap();
     let read = store.read(&session("main"), 0, ALL).await.unwrap();
     assert!(read.iter().all(|entry| entry.at_ms == u64::MAX), "{read:?}");

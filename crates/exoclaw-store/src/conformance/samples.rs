@@ -1,7 +1,8 @@
 //! Things to store.
 
 use exoclaw_protocol::{
-    Block, Effect, ErrorCode, FailureKind, Message, Metering, Money, Role, SessionKey, StopReason, ToolOutput, Usage,
+    Block, Decision, Effect, ErrorCode, FailureKind, Message, Metering, Money, Role, SessionKey, StopReason,
+    ToolOutput, Usage,
 };
 
 use crate::{KvScope, Page, Record, RunOutcome, encoded::RECORD_BYTES};
@@ -54,7 +55,7 @@ pub fn ended(run: &str, outcome: RunOutcome) -> Record {
     Record::RunEnded { run_id: run.parse().unwrap(), outcome }
 }
 
-/// The records of each kind, all of one run, in the order of a run.
+/// The records of each kind but of approvals, all of one run, in the order of a run.
 pub fn one_of_each(run: &str) -> Vec<Record> {
     let run_id = || run.parse().unwrap();
     let call_id = || "call_1".parse().unwrap();
@@ -115,6 +116,30 @@ pub fn one_of_each(run: &str) -> Vec<Record> {
                 message: "later".into(),
                 text: "half a sen".into(),
             },
+        },
+    ]
+}
+
+/// The records of a call that somebody was asked for, and allowed.
+pub fn approval(run: &str) -> Vec<Record> {
+    let run_id = || run.parse().unwrap();
+    let call_id = || "call_1".parse().unwrap();
+    vec![
+        Record::ApprovalRequested {
+            run_id: run_id(),
+            step: 0,
+            call_id: call_id(),
+            tool: "notes__append".into(),
+            digest: "0a".into(),
+            expires_ms: u64::MAX,
+        },
+        Record::ApprovalResolved {
+            run_id: run_id(),
+            step: 0,
+            call_id: call_id(),
+            digest: "0a".into(),
+            decision: Decision::Allowed,
+            by: Some("phone".parse().unwrap()),
         },
     ]
 }

@@ -60,7 +60,12 @@ pub(super) fn fold(
             spending::add(connection, session, at_ms, run_id, (usage, *cost))?;
             return Ok(Ok(true));
         }
-        Record::RunStarted { .. } | Record::RunSuspended { .. } | Record::Intent { .. } | Record::ToolResult { .. } => {
+        Record::RunStarted { .. }
+        | Record::RunSuspended { .. }
+        | Record::ApprovalRequested { .. }
+        | Record::ApprovalResolved { .. }
+        | Record::Intent { .. }
+        | Record::ToolResult { .. } => {
             return Ok(Ok(true));
         }
     };

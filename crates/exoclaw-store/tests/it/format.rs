@@ -11,7 +11,17 @@ fn records_are_written_as_specified() {
         assert_eq!(serde_json::to_string(&record).unwrap(), line);
         kinds.push(line.split('"').nth(3).unwrap());
     }
-    let expected =
-        ["accepted", "run_started", "step", "intent", "run_suspended", "run_resumed", "tool_result", "run_ended"];
+    let expected = [
+        "accepted",
+        "run_started",
+        "step",
+        "approval_requested",
+        "approval_resolved",
+        "intent",
+        "run_suspended",
+        "run_resumed",
+        "tool_result",
+        "run_ended",
+    ];
     assert_eq!(kinds, expected);
 }

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use exoclaw_protocol::{Event, RunId, SessionEvent, SessionSubscribeResult, ToolContent, Usage};
+use exoclaw_protocol::{Approval, Decision, Event, RunId, SessionEvent, SessionSubscribeResult, ToolContent, Usage};
 use serde_json::Value;
 
-use super::missed::{CaughtUp, Is, Missed, Shown};
+use super::{
+    super::approval::question,
+    missed::{CaughtUp, Is, Missed, Shown},
+};
 use crate::{
     daemon_link::exit_of,
     error::{CliError, Exit},
@@ -38,6 +41,8 @@ impl<'a> View<'a> {
         }
         match &event.event {
             Event::Delta { text } => self.text(text)?,
+            Event::ApprovalRequested { approval } => self.waits(approval)?,
+            Event::ApprovalResolved { decision: Decision::Expired, .. } => self.aside("  nobody answered in time")?,
             Event::ToolStarted { tool, input, .. } => self.tool_started(tool, input)?,
             Event::ToolProgress { fraction, message, .. } => {
                 let part = fraction.map_or_else(String::new, |part| format!("{:.0} % ", part * 100.0));
@@ -103,6 +108,29 @@ impl<'a> View<'a> {
     /// Ctrl-C was pressed.
     pub(super) fn stopping(&mut self) -> Result<(), CliError> {
         self.note("stopping; Ctrl-C again to leave at once")
+    }
+
+    /// Somebody is there who can be asked.
+    pub(super) fn can_ask(&self) -> bool {
+        self.terminal.interactive && !self.terminal.json
+    }
+
+    /// A call that waits to be allowed.
+    pub(super) fn waits(&mut self, approval: &Approval) -> Result<(), CliError> {
+        let asked = question(approval, self.terminal.talk_colour);
+        self.end_line()?;
+        self.aside(&format!("? waits to be allowed: {asked}"))?;
+        if !self.can_ask() {
+            self.aside(&format!("  `exoclawd approval allow {}` does, or deny", approval.id))?;
+        }
+        Ok(())
+    }
+
+    /// A question to whoever types.
+    pub(super) fn prompt(&mut self, text: &str) -> Result<(), CliError> {
+        self.end_line()?;
+        self.terminal.ask(text)?;
+        Ok(())
     }
 
     /// A remark about the connection.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use exoclaw_protocol::{Block, CallId, Metering, Money, RunId, Usage};
+use exoclaw_protocol::{Block, CallId, Decision, Metering, Money, RunId, Usage};
 use exoclaw_runtime::{Clock, SystemClock, display_name};
 use exoclaw_store::{Entry, Record, RunOutcome, upkeep::StoredRun};
 use serde_json::{Value, json};
@@ -114,6 +114,18 @@ impl Timeline {
                     *self.cost.get_or_insert_default() += *price;
                 }
                 self.steps += 1;
+            }
+            Record::ApprovalRequested { tool, .. } => {
+                row("asked", Style::Note, format!("may {} be called?", display_name(tool)), None);
+            }
+            Record::ApprovalResolved { decision, by, .. } => {
+                let (what, style) = match decision {
+                    Decision::Allowed => ("allowed", Style::Good),
+                    Decision::Denied => ("denied", Style::Bad),
+                    Decision::Expired => ("expired", Style::Bad),
+                };
+                let by = by.as_ref().map_or_else(String::new, |by| format!("by {by}"));
+                row(what, style, by, None);
             }
             Record::Intent { tool, effect, .. } => {
                 let effect = json!(effect);

@@ -5,7 +5,7 @@ use std::{
     fmt::Write,
 };
 
-use exoclaw_protocol::{Effect, FailureKind, RunId};
+use exoclaw_protocol::{Decision, Effect, FailureKind, RunId};
 use exoclaw_store::{Entry, MemoryStore, Page, Record, RunOutcome, Store};
 use futures::FutureExt;
 
@@ -15,13 +15,16 @@ use crate::support::record_name;
 /// Each message that was acknowledged is there, once, and has one run with one end; each call that was begun has one result,
 /// and nothing took place that was not begun; no effect of tools that may run once took place twice, and where it is not
 /// known whether it did, that is said. Tells the story without what is random in it.
-pub(super) fn journals(store: &MemoryStore, clients: &[Client], effects: &HashMap<String, u32>) -> String {
+pub(super) fn journals(store: &MemoryStore, clients: &[Client], effects: &HashMap<String, u32>, asks: bool) -> String {
     let (mut story, mut keys) = (String::new(), HashSet::new());
     for client in clients {
         let session = format!("agent:main:{}", client.session).parse().unwrap();
         let page = Page { entries: u32::MAX, bytes: u64::MAX };
         let entries = store.read(&session, 0, page).now_or_never().expect("memory does not wait").unwrap();
         journal(&entries, &client.acknowledged, effects, &mut story);
+        if asks {
+            approvals(&entries);
+        }
         keys.extend(entries.into_iter().filter_map(|entry| match entry.record {
             Record::Intent { key, .. } => Some(key),
             _ => None,
@@ -32,6 +35,30 @@ pub(super) fn journals(store: &MemoryStore, clients: &[Client], effects: &HashMa
     let open = store.open_runs().now_or_never().expect("memory does not wait").unwrap();
     assert!(open.is_empty(), "runs are open: {open:?}");
     story
+}
+
+/// What may run once is begun after it was allowed, with the arguments that were, and not when it was denied.
+fn approvals(entries: &[Entry]) {
+    let (mut asked, mut decided) = (HashSet::new(), HashMap::new());
+    for Entry { record, .. } in entries {
+        let run_id = record.run_id().clone();
+        match record {
+            Record::ApprovalRequested { step, call_id, digest, .. } => {
+                assert!(asked.insert((run_id, *step, call_id.clone(), digest.clone())), "asked twice");
+            }
+            Record::ApprovalResolved { step, call_id, digest, decision, .. } => {
+                let place = (run_id, *step, call_id.clone());
+                let (run_id, step, call_id) = place.clone();
+                assert!(asked.contains(&(run_id, step, call_id, digest.clone())), "answered before it was asked");
+                assert!(decided.insert(place, (*decision, digest.clone())).is_none(), "answered twice");
+            }
+            Record::Intent { step, call_id, tool, digest, .. } if tool == "guest__once" => {
+                let allowed = decided.get(&(run_id, *step, call_id.clone()));
+                assert_eq!(allowed, Some(&(Decision::Allowed, digest.clone())), "begun without approval: {record:?}");
+            }
+            _ => {}
+        }
+    }
 }
 
 fn journal(

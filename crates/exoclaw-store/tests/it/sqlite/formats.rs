@@ -50,8 +50,10 @@ async fn version_1_is_upgraded_with_all_that_it_holds() {
     let (main, other) = (session("main"), session("other"));
     let mut records = one_of_each("a");
     // What version 1 did not know.
-    use exoclaw_store::Record::{Accepted, RunResumed, RunSuspended, Step};
-    records.retain(|record| !matches!(record, RunResumed { .. } | RunSuspended { .. }));
+    use exoclaw_store::Record::{Accepted, ApprovalRequested, ApprovalResolved, RunResumed, RunSuspended, Step};
+    records.retain(|record| {
+        !matches!(record, RunResumed { .. } | RunSuspended { .. } | ApprovalRequested { .. } | ApprovalResolved { .. })
+    });
     for record in &mut records {
         if let Step { cost, .. } = record {
             *cost = None;
