@@ -33,7 +33,8 @@ async fn phone(daemon: &Daemon) -> Client {
 async fn a_budget_holds_across_a_crash_and_is_shown() {
     let model = ModelServer::start().await;
     let mut daemon = Setup::with_model("openai", &model.openai_url()).and_config(BUDGETS).start();
-    assert!(daemon.log().contains("budget of credential phone counts for nobody"), "{}", daemon.log());
+    let status = run_beside(daemon.command(&["status"])).await.ok().out;
+    assert!(status.contains("budget of credential phone counts for nobody"), "{status}");
     let client = daemon.client();
     model.answer(Answer::text(["one"]).usage(300, 100)).answer(Answer::text(["two"]).usage(300, 0));
     let first = send(&client).await.unwrap();
