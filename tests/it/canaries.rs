@@ -236,7 +236,8 @@ async fn what_is_secret_is_seen_nowhere_else() {
     seen.files(daemon.home(), &[daemon.home().join("credentials")]);
 
     // The test sees: what is no secret is there.
-    for (place, what) in [("frames", "One issue."), ("log", "http_denied"), ("model requests", "What is open?")] {
+    for (place, what) in [("frames", "One issue."), ("log", "\"what\":\"egress\""), ("model requests", "What is open?")]
+    {
         assert!(seen.0[place].contains(what), "{what:?} is missing in {place}: {}", seen.0[place]);
     }
     let store = seen.0.iter().filter(|(place, _)| place.ends_with("store.db") || place.ends_with("store.db-wal"));

@@ -21,8 +21,10 @@ pub(super) struct Sums {
     seen: HashMap<Entry, Again>,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Again {
+    /// How many others were noted before it.
+    place: usize,
     more: u64,
     last_ms: u64,
 }
@@ -38,7 +40,8 @@ impl Sums {
             again.last_ms = ms;
             return None;
         }
-        self.seen.insert(entry.clone(), Again::default());
+        let place = self.seen.len();
+        self.seen.insert(entry.clone(), Again { place, more: 0, last_ms: ms });
         Some(entry)
     }
 
@@ -51,8 +54,8 @@ impl Sums {
     pub(super) fn end(&mut self) -> Vec<(Entry, u64, u64)> {
         self.since = None;
         let mut again: Vec<_> = self.seen.drain().filter(|(_, again)| again.more > 0).collect();
-        again.sort_by_key(|(_, again)| again.last_ms);
-        again.into_iter().map(|(entry, Again { more, last_ms })| (entry, last_ms, more)).collect()
+        again.sort_by_key(|(_, again)| (again.last_ms, again.place));
+        again.into_iter().map(|(entry, Again { more, last_ms, .. })| (entry, last_ms, more)).collect()
     }
 }
 
