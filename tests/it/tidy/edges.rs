@@ -38,7 +38,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("exoclaw-ui", &["exoclaw-protocol", "exoclaw-client"]),
     ("exoclaw-ui-assets", &[]),
     ("exoclaw-tests", &["exoclaw-protocol", "exoclaw-client"]),
-    ("exoclaw-fuzz", &["exoclaw-protocol", "exoclaw-agent", "exoclaw-store"]),
+    (
+        "exoclaw-fuzz",
+        &["exoclaw-protocol", "exoclaw-agent", "exoclaw-plugin-format", "exoclaw-sandbox", "exoclaw-store"],
+    ),
     ("xtask", &[]),
 ];
 
