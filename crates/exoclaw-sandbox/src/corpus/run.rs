@@ -55,13 +55,14 @@ impl Verdict {
 }
 
 impl Range {
-    /// A sandbox like the daemon's, but that names lead to the ground's server.
+    /// A sandbox like the daemon's, but that names lead to the ground's server, and nothing is made ahead: whatever the
+    /// engine holds is of a call.
     ///
     /// # Errors
     /// Those of [`Sandbox::new`].
     pub fn new() -> Result<Self, SandboxError> {
         let http = HttpConfig { resolver: Arc::new(Names), ..HttpConfig::default() };
-        let sandbox = Sandbox::new(SandboxConfig { http, ..SandboxConfig::default() })?;
+        let sandbox = Sandbox::new(SandboxConfig { http, ahead: 0, ..SandboxConfig::default() })?;
         Ok(Self { sandbox, plugins: HashMap::new() })
     }
 
