@@ -6,7 +6,13 @@ const SIMILAR: f64 = 0.75;
 /// The name most like `text`, if any is like it.
 pub(crate) fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let text = text.to_ascii_lowercase();
-    let scored = names.into_iter().map(|name| (strsim::jaro_winkler(&text, &name.to_ascii_lowercase()), name));
+    let score = |name: &str| {
+        let alike = strsim::jaro_winkler(&text, name);
+        // Two letters that changed places, or one that is wrong: in a short name that is much.
+        let is_slip = name.len() > 2 && strsim::osa_distance(&text, name) == 1;
+        if is_slip { alike.max(SIMILAR) } else { alike }
+    };
+    let scored = names.into_iter().map(|name| (score(&name.to_ascii_lowercase()), name));
     let best = scored.filter(|(score, _)| *score >= SIMILAR).max_by(|a, b| a.0.total_cmp(&b.0));
     best.map(|(_, name)| name)
 }
