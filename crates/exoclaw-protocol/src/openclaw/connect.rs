@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     Device, Refusal, Version,
-    shape::{ANY_TEXT, Kind, Shape, TEXT, TEXTS, optional, required},
+    shape::{ANY_TEXT, Kind, Shape, TEXT, TEXTS, optional, optional_v4, required, required_v4},
 };
 use crate::Secret;
 
@@ -152,88 +152,50 @@ const MODES_V4: &[&str] = &["webchat", "cli", "ui", "backend", "node", "worker",
 const COUNT: Kind = Kind::Int { min: 0, max: u64::MAX };
 const PROTOCOL: Kind = Kind::Int { min: 1, max: u64::MAX };
 
-const CLIENT_V3: Shape = Shape(&[
-    required("id", Kind::OneOf(CLIENTS_V3)),
+const CLIENT: Shape = Shape(&[
+    required("id", Kind::Differs(&Kind::OneOf(CLIENTS_V3), &Kind::OneOf(CLIENTS_V4))),
     optional("displayName", TEXT),
     required("version", TEXT),
+    optional_v4("buildId", Kind::Text { min: 1, max: 96 }),
     required("platform", TEXT),
     optional("deviceFamily", TEXT),
     optional("modelIdentifier", TEXT),
-    required("mode", Kind::OneOf(MODES_V3)),
+    optional_v4("timeZone", Kind::Text { min: 1, max: 64 }),
+    required("mode", Kind::Differs(&Kind::OneOf(MODES_V3), &Kind::OneOf(MODES_V4))),
     optional("instanceId", TEXT),
 ]);
 
-const CLIENT_V4: Shape = Shape(&[
-    required("id", Kind::OneOf(CLIENTS_V4)),
-    optional("displayName", TEXT),
-    required("version", TEXT),
-    optional("buildId", Kind::Text { min: 1, max: 96 }),
-    required("platform", TEXT),
-    optional("deviceFamily", TEXT),
-    optional("modelIdentifier", TEXT),
-    optional("timeZone", Kind::Text { min: 1, max: 64 }),
-    required("mode", Kind::OneOf(MODES_V4)),
-    optional("instanceId", TEXT),
+const DEVICE: Shape = Shape(&[
+    required("id", TEXT),
+    required("publicKey", TEXT),
+    required("signature", TEXT),
+    required("signedAt", COUNT),
+    required_v4("nonce", TEXT),
 ]);
 
-const CONNECT_V3: Shape = Shape(&[
+const AUTH: Shape = Shape(&[
+    optional("token", ANY_TEXT),
+    optional_v4("bootstrapToken", ANY_TEXT),
+    optional_v4("deviceToken", ANY_TEXT),
+    optional("password", ANY_TEXT),
+    optional_v4("approvalRuntimeToken", ANY_TEXT),
+    optional_v4("agentRuntimeIdentityToken", ANY_TEXT),
+]);
+
+const CONNECT: Shape = Shape(&[
     required("minProtocol", PROTOCOL),
     required("maxProtocol", PROTOCOL),
-    required("client", Kind::Object(&CLIENT_V3)),
+    required("client", Kind::Object(&CLIENT)),
     optional("caps", TEXTS),
     optional("commands", TEXTS),
+    optional_v4("computerUse", Kind::Any),
+    optional_v4("workerRuns", Kind::Any),
     optional("permissions", Kind::Map(&Kind::Bool)),
     optional("pathEnv", ANY_TEXT),
     optional("role", TEXT),
     optional("scopes", TEXTS),
-    optional(
-        "device",
-        Kind::Object(&Shape(&[
-            required("id", TEXT),
-            required("publicKey", TEXT),
-            required("signature", TEXT),
-            required("signedAt", COUNT),
-            optional("nonce", TEXT),
-        ])),
-    ),
-    optional("auth", Kind::Object(&Shape(&[optional("token", ANY_TEXT), optional("password", ANY_TEXT)]))),
-    optional("locale", ANY_TEXT),
-    optional("userAgent", ANY_TEXT),
-]);
-
-const CONNECT_V4: Shape = Shape(&[
-    required("minProtocol", PROTOCOL),
-    required("maxProtocol", PROTOCOL),
-    required("client", Kind::Object(&CLIENT_V4)),
-    optional("caps", TEXTS),
-    optional("commands", TEXTS),
-    optional("computerUse", Kind::Any),
-    optional("workerRuns", Kind::Any),
-    optional("permissions", Kind::Map(&Kind::Bool)),
-    optional("pathEnv", ANY_TEXT),
-    optional("role", TEXT),
-    optional("scopes", TEXTS),
-    optional(
-        "device",
-        Kind::Object(&Shape(&[
-            required("id", TEXT),
-            required("publicKey", TEXT),
-            required("signature", TEXT),
-            required("signedAt", COUNT),
-            required("nonce", TEXT),
-        ])),
-    ),
-    optional(
-        "auth",
-        Kind::Object(&Shape(&[
-            optional("token", ANY_TEXT),
-            optional("bootstrapToken", ANY_TEXT),
-            optional("deviceToken", ANY_TEXT),
-            optional("password", ANY_TEXT),
-            optional("approvalRuntimeToken", ANY_TEXT),
-            optional("agentRuntimeIdentityToken", ANY_TEXT),
-        ])),
-    ),
+    optional("device", Kind::Object(&DEVICE)),
+    optional("auth", Kind::Object(&AUTH)),
     optional("locale", ANY_TEXT),
     optional("userAgent", ANY_TEXT),
 ]);
@@ -265,11 +227,7 @@ impl Connect {
         // Whoever speaks neither is told in the words of the one that is nearer.
         let spoken = Version::negotiate(min, max);
         let version = spoken.unwrap_or(if max < Version::V3.number() { Version::V3 } else { Version::V4 });
-        let shape = match version {
-            Version::V3 => CONNECT_V3,
-            Version::V4 => CONNECT_V4,
-        };
-        shape.check(&params, version).map_err(|reason| (Refusal::Params(reason), version))?;
+        CONNECT.check(&params, version).map_err(|reason| (Refusal::Params(reason), version))?;
         if spoken.is_none() {
             return Err((Refusal::Protocol { min, max }, version));
         }

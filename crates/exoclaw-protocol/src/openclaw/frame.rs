@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     ErrorShape, Version,
-    shape::{Kind, Shape, TEXT, optional, required},
+    shape::{Kind, Shape, TEXT, optional, optional_v4, required},
 };
 
 /// A request.
@@ -35,34 +35,19 @@ pub enum Decoded {
     NotJson,
 }
 
-const REQUEST_V3: Shape = Shape(&[
-    required("type", Kind::OneOf(&["req"])),
+const REQUEST: Shape = Shape(&[
+    required("type", Kind::Const("req")),
     required("id", TEXT),
     required("method", TEXT),
     optional("params", Kind::Any),
-]);
-
-const REQUEST_V4: Shape = Shape(&[
-    required("type", Kind::OneOf(&["req"])),
-    required("id", TEXT),
-    required("method", TEXT),
-    optional("params", Kind::Any),
-    optional("traceparent", Kind::Text { min: 1, max: 128 }),
-    optional("expectedProfileId", TEXT),
+    optional_v4("traceparent", Kind::Text { min: 1, max: 128 }),
+    optional_v4("expectedProfileId", TEXT),
 ]);
 
 /// Reads one text of a client.
 pub fn decode(text: &[u8], version: Version) -> Decoded {
     let Ok(mut frame) = serde_json::from_slice::<Value>(text) else { return Decoded::NotJson };
-    let shape = match version {
-        Version::V3 => REQUEST_V3,
-        Version::V4 => REQUEST_V4,
-    };
-    if let Err(reason) = shape.check(&frame, version) {
-        // The one constant of a frame is no choice among several.
-        let reason = reason
-            .replace("at /type: must be equal to constant; at /type: must match a schema in anyOf", TYPE)
-            .replace("at /type: must be equal to one of the allowed values", TYPE);
+    if let Err(reason) = REQUEST.check(&frame, version) {
         let id = frame.get_mut("id").map_or_else(|| "invalid".into(), Value::take);
         return Decoded::Invalid { id: if is_echoed(&id) { id } else { "invalid".into() }, reason };
     }
@@ -74,8 +59,6 @@ pub fn decode(text: &[u8], version: Version) -> Decoded {
     let params = frame.get_mut("params").map(Value::take).unwrap_or_default();
     Decoded::Request(Request { id, method, params })
 }
-
-const TYPE: &str = "at /type: must be equal to constant";
 
 /// An id that may go back as it came: small, and no structure.
 fn is_echoed(id: &Value) -> bool {

@@ -1,5 +1,5 @@
-//! What an object of the protocol holds, and what is said of one that does not: in the words of the JSON Schema validator that
-//! its servers use (Ajv), because clients look for them.
+//! What an object of the protocol holds, in each of its versions, and what is said of one that does not: in the words of the
+//! JSON Schema validator that its servers use (Ajv), because clients look for them.
 
 use serde_json::{Map, Value};
 
@@ -14,8 +14,10 @@ pub struct Shape(pub &'static [Field]);
 pub struct Field {
     /// Its name on the wire.
     pub name: &'static str,
-    /// It must be there.
-    pub required: bool,
+    /// The first version that knows it.
+    pub since: Version,
+    /// The first version in which it must be there, if any.
+    pub required: Option<Version>,
     /// What it holds.
     pub kind: Kind,
 }
@@ -41,8 +43,12 @@ pub enum Kind {
         /// The largest.
         max: u64,
     },
+    /// This text.
+    Const(&'static str),
     /// One of these texts.
     OneOf(&'static [&'static str]),
+    /// One in version 3, the other in version 4.
+    Differs(&'static Kind, &'static Kind),
     /// A list.
     List {
         /// Of these.
@@ -71,12 +77,22 @@ pub const TEXTS: Kind = Kind::List { of: &TEXT, min: 0, max: usize::MAX };
 
 /// A field that must be there.
 pub const fn required(name: &'static str, kind: Kind) -> Field {
-    Field { name, required: true, kind }
+    Field { name, since: Version::V3, required: Some(Version::V3), kind }
 }
 
 /// A field that may be there.
 pub const fn optional(name: &'static str, kind: Kind) -> Field {
-    Field { name, required: false, kind }
+    Field { name, since: Version::V3, required: None, kind }
+}
+
+/// A field that may be there from version 4 on.
+pub const fn optional_v4(name: &'static str, kind: Kind) -> Field {
+    Field { name, since: Version::V4, required: None, kind }
+}
+
+/// A field that may be there, and must from version 4 on.
+pub const fn required_v4(name: &'static str, kind: Kind) -> Field {
+    Field { name, since: Version::V3, required: Some(Version::V4), kind }
 }
 
 /// Complaints that are told; a frame has no room for more, and nobody reads them.
@@ -101,23 +117,29 @@ impl Shape {
             complaints.say(path, "must be object");
             return;
         };
-        for field in self.0.iter().filter(|field| field.required && !object.contains_key(field.name)) {
+        let version = complaints.version;
+        let is_required = |field: &&Field| field.required.is_some_and(|since| since <= version);
+        for field in self.0.iter().filter(is_required).filter(|field| !object.contains_key(field.name)) {
             let at = if path.is_empty() { String::new() } else { format!("at {path}: ") };
             complaints.add(format!("{at}must have required property '{}'", field.name));
         }
-        for name in self.unexpected(object) {
+        for name in self.unexpected(object, version) {
             let name: String = name.chars().take(NAME_CHARACTERS).collect();
             complaints.say(if path.is_empty() { "root" } else { path }, &format!("unexpected property '{name}'"));
         }
-        for field in self.0 {
+        for field in self.known(version) {
             if let Some(value) = object.get(field.name) {
                 field.kind.look(value, &format!("{path}/{}", field.name), complaints);
             }
         }
     }
 
-    fn unexpected<'a>(&'a self, object: &'a Map<String, Value>) -> impl Iterator<Item = &'a String> {
-        object.keys().filter(|name| !self.0.iter().any(|field| field.name == *name))
+    fn known(&self, version: Version) -> impl Iterator<Item = &Field> {
+        self.0.iter().filter(move |field| field.since <= version)
+    }
+
+    fn unexpected<'a>(&'a self, object: &'a Map<String, Value>, version: Version) -> impl Iterator<Item = &'a String> {
+        object.keys().filter(move |name| !self.known(version).any(|field| field.name == *name))
     }
 }
 
@@ -140,6 +162,15 @@ impl Kind {
                 Some(number) if number < i128::from(*min) => complaints.say(path, &format!("must be >= {min}")),
                 Some(number) if number > i128::from(*max) => complaints.say(path, &format!("must be <= {max}")),
                 Some(_) => {}
+            },
+            (Self::Const(text), value) => {
+                if value.as_str() != Some(*text) {
+                    complaints.say(path, "must be equal to constant");
+                }
+            }
+            (Self::Differs(v3, v4), value) => match complaints.version {
+                Version::V3 => v3.look(value, path, complaints),
+                Version::V4 => v4.look(value, path, complaints),
             },
             (Self::OneOf(allowed), value) => {
                 if !value.as_str().is_some_and(|text| allowed.contains(&text)) {
