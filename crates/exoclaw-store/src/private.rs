@@ -34,36 +34,20 @@ impl PrivateDirectory {
 
     /// The start of a file, one byte more than `limit` where it is longer. No copy of it is left in memory.
     pub(crate) fn read(&self, name: &str, limit: usize) -> Result<Option<String>, CredentialError> {
-        let Some(directory) = self.open()? else { return Ok(None) };
-        let path = self.file(name);
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match openat(&directory, name, flags, Mode::empty()) {
-            Ok(file) => File::from(file),
-            Err(Errno::NOENT) => return Ok(None),
-            Err(Errno::LOOP) => return Err(CredentialError::Kind { path, kind: "file" }),
-            Err(error) => return Err(refused("open", &path, error)),
-        };
-        check(&file, &path, "file", 0o600)?;
+        let Some(file) = self.open_file(name)? else { return Ok(None) };
         // Room for all of it from the start: growing would leave copies behind.
         let mut text = zeroize::Zeroizing::new(String::with_capacity(limit + 1));
         let read = file.take(limit as u64 + 1).read_to_string(&mut text);
-        read.map_err(|error| refused("read", &path, error))?;
+        read.map_err(|error| refused("read", &self.file(name), error))?;
         Ok(Some(std::mem::take(&mut *text)))
     }
 
-    /// A file that anyone may have changed: nothing in it needs to be text, or secret. `None` where there is none.
+    /// The first bytes of a file: nothing in it needs to be text, or secret. `None` where there is none.
     pub(crate) fn bytes(&self, name: &str, limit: usize) -> Result<Option<Vec<u8>>, CredentialError> {
-        let Some(directory) = self.open()? else { return Ok(None) };
-        let path = self.file(name);
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match openat(&directory, name, flags, Mode::empty()) {
-            Ok(file) => File::from(file),
-            Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(refused("open", &path, error)),
-        };
-        check(&file, &path, "file", 0o600)?;
+        let Some(file) = self.open_file(name)? else { return Ok(None) };
         let mut bytes = Vec::new();
-        file.take(limit as u64).read_to_end(&mut bytes).map_err(|error| refused("read", &path, error))?;
+        let read = file.take(limit as u64).read_to_end(&mut bytes);
+        read.map_err(|error| refused("read", &self.file(name), error))?;
         Ok(Some(bytes))
     }
 
@@ -80,14 +64,13 @@ impl PrivateDirectory {
 
     /// Opens a file to write at its end; `fresh` makes it, and there may be none yet.
     pub(crate) fn append(&self, name: &str, fresh: bool) -> Result<File, CredentialError> {
-        let directory = self.open_or_create()?;
-        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let flags = if fresh { flags | OFlags::CREATE | OFlags::EXCL } else { flags };
-        let path = self.file(name);
-        let file = openat(&directory, name, flags, Mode::RUSR | Mode::WUSR).map(File::from);
-        let file = file.map_err(|error| refused("open", &path, error))?;
-        check(&file, &path, "file", 0o600)?;
-        Ok(file)
+        let fresh = if fresh { OFlags::CREATE | OFlags::EXCL } else { OFlags::empty() };
+        self.open_to_write(name, OFlags::WRONLY | OFlags::APPEND | fresh)
+    }
+
+    /// Opens a file for its lock, and makes it where it is not there.
+    pub(crate) fn lock_file(&self, name: &str) -> Result<File, CredentialError> {
+        self.open_to_write(name, OFlags::RDWR | OFlags::CREATE)
     }
 
     /// Makes names that came and went durable.
@@ -127,11 +110,24 @@ impl PrivateDirectory {
         Ok(true)
     }
 
-    /// Opens a file for its lock, and makes it where it is not there.
-    pub(crate) fn lock_file(&self, name: &str) -> Result<File, CredentialError> {
-        let directory = self.open_or_create()?;
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    fn open_file(&self, name: &str) -> Result<Option<File>, CredentialError> {
+        let Some(directory) = self.open()? else { return Ok(None) };
         let path = self.file(name);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match openat(&directory, name, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(Errno::LOOP) => return Err(CredentialError::Kind { path, kind: "file" }),
+            Err(error) => return Err(refused("open", &path, error)),
+        };
+        check(&file, &path, "file", 0o600)?;
+        Ok(Some(file))
+    }
+
+    fn open_to_write(&self, name: &str, flags: OFlags) -> Result<File, CredentialError> {
+        let directory = self.open_or_create()?;
+        let path = self.file(name);
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(&directory, name, flags, Mode::RUSR | Mode::WUSR).map(File::from);
         let file = file.map_err(|error| refused("open", &path, error))?;
         check(&file, &path, "file", 0o600)?;
