@@ -10,7 +10,7 @@ mod player;
 mod recorder;
 mod shadow;
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 pub use player::Player;
 pub use recorder::Recorder;
@@ -36,14 +36,14 @@ pub enum Tape {
 #[serde(default, rename_all = "camelCase")]
 pub struct Recording {
     /// The time of day, in seconds and nanoseconds since 1970.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) wall: Vec<(u64, u32)>,
+    #[serde(skip_serializing_if = "VecDeque::is_empty")]
+    pub(crate) wall: VecDeque<(u64, u32)>,
     /// The monotonic clock, in nanoseconds.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) monotonic: Vec<u64>,
+    #[serde(skip_serializing_if = "VecDeque::is_empty")]
+    pub(crate) monotonic: VecDeque<u64>,
     /// Random bytes, of whatever kind.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) random: Vec<Blob>,
+    #[serde(skip_serializing_if = "VecDeque::is_empty")]
+    pub(crate) random: VecDeque<Blob>,
     /// The plugin's own store.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) kv: Vec<KvTold>,

@@ -1,11 +1,8 @@
 //! Tells again what was told.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Blob, FileTold, HttpAnswer, HttpTold, KvAnswer, KvTold, Recording};
+use super::{Blob, FileTold, HttpAnswer, KvAnswer, Recording};
 
 /// Most questions without an answer that are named.
 const MISSED: usize = 32;
@@ -20,27 +17,15 @@ pub struct Player(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// None where nothing was recorded.
-    left: Option<Left>,
+    /// What was not told yet; none where nothing was recorded.
+    left: Option<Recording>,
     missed: Vec<String>,
-}
-
-#[derive(Debug, Default)]
-struct Left {
-    wall: VecDeque<(u64, u32)>,
-    monotonic: VecDeque<u64>,
-    random: VecDeque<Blob>,
-    kv: Vec<KvTold>,
-    http: Vec<HttpTold>,
-    files: Vec<FileTold>,
 }
 
 impl Player {
     /// Tells this.
     pub fn new(recording: Recording) -> Self {
-        let Recording { wall, monotonic, random, kv, http, files, cut: _ } = recording;
-        let left = Left { wall: wall.into(), monotonic: monotonic.into(), random: random.into(), kv, http, files };
-        Self(Mutex::new(Inner { left: Some(left), missed: Vec::new() }))
+        Self(Mutex::new(Inner { left: Some(recording), missed: Vec::new() }))
     }
 
     /// Nothing was recorded: everything but requests is as at any time.
@@ -53,9 +38,9 @@ impl Player {
         self.lock().missed.clone()
     }
 
-    /// Files as they were.
+    /// Files as they were; told once.
     pub(super) fn files(&self) -> Option<Vec<FileTold>> {
-        self.lock().left.as_ref().map(|left| left.files.clone())
+        self.lock().left.as_mut().map(|left| std::mem::take(&mut left.files))
     }
 
     pub(super) fn wall(&self) -> Option<(u64, u32)> {
@@ -67,12 +52,13 @@ impl Player {
     }
 
     pub(super) fn random(&self, len: usize) -> Option<Vec<u8>> {
-        let next = |left: &mut Left| left.random.pop_front_if(|bytes| bytes.0.len() == len).map(|Blob(bytes)| bytes);
+        let next =
+            |left: &mut Recording| left.random.pop_front_if(|bytes| bytes.0.len() == len).map(|Blob(bytes)| bytes);
         self.next(next, || format!("{len} random bytes"))
     }
 
     pub(crate) fn kv(&self, key: &str, is_kind: impl Fn(&KvAnswer) -> bool) -> Option<KvAnswer> {
-        let next = |left: &mut Left| {
+        let next = |left: &mut Recording| {
             let place = left.kv.iter().position(|told| told.key == key && is_kind(&told.answer))?;
             Some(left.kv.remove(place).answer)
         };
@@ -91,7 +77,7 @@ impl Player {
         found
     }
 
-    fn next<T>(&self, next: impl FnOnce(&mut Left) -> Option<T>, what: impl FnOnce() -> String) -> Option<T> {
+    fn next<T>(&self, next: impl FnOnce(&mut Recording) -> Option<T>, what: impl FnOnce() -> String) -> Option<T> {
         let inner = &mut *self.lock();
         let found = next(inner.left.as_mut()?);
         if found.is_none() {

@@ -47,15 +47,15 @@ impl Recorder {
     }
 
     pub(super) fn wall(&self, time: (u64, u32)) {
-        self.add(0, |recording| recording.wall.push(time));
+        self.add(0, |recording| recording.wall.push_back(time));
     }
 
     pub(super) fn monotonic(&self, time: u64) {
-        self.add(0, |recording| recording.monotonic.push(time));
+        self.add(0, |recording| recording.monotonic.push_back(time));
     }
 
     pub(super) fn random(&self, bytes: &[u8]) {
-        self.add(bytes.len(), |recording| recording.random.push(Blob(bytes.to_vec())));
+        self.add(bytes.len(), |recording| recording.random.push_back(Blob(bytes.to_vec())));
     }
 
     pub(crate) fn kv(&self, key: &str, answer: KvAnswer) {

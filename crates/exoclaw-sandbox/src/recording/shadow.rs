@@ -38,14 +38,14 @@ pub(crate) fn shadow(l: &mut Linker<State>) -> Result<()> {
 
     let mut secure = l.instance(wasi!("random/random"))?;
     secure.func_wrap("get-random-bytes", |store, (len,): (u64,)| {
-        bytes(store, len, |state| random::Host::get_random_bytes(state.ctx().ctx.random(), len))
+        bytes(store, |state| random::Host::get_random_bytes(state.ctx().ctx.random(), len))
     })?;
     secure.func_wrap("get-random-u64", |store, (): ()| {
         number(store, |state| random::Host::get_random_u64(state.ctx().ctx.random()))
     })?;
     let mut insecure = l.instance(wasi!("random/insecure"))?;
     insecure.func_wrap("get-insecure-random-bytes", |store, (len,): (u64,)| {
-        bytes(store, len, |state| insecure::Host::get_insecure_random_bytes(state.ctx().ctx.random(), len))
+        bytes(store, |state| insecure::Host::get_insecure_random_bytes(state.ctx().ctx.random(), len))
     })?;
     insecure.func_wrap("get-insecure-random-u64", |store, (): ()| {
         number(store, |state| insecure::Host::get_insecure_random_u64(state.ctx().ctx.random()))
@@ -90,48 +90,37 @@ fn monotonic(mut store: Store<'_>, (): ()) -> Result<(u64,)> {
     },))
 }
 
-/// Random bytes: those that were given before, or fresh ones.
-fn given<const N: usize>(state: &mut State, fresh: impl FnOnce(&mut State) -> Result<[u8; N]>) -> Result<[u8; N]> {
-    let played = match &state.tape {
-        Tape::Play(player) => player.random(N).and_then(|bytes| bytes.try_into().ok()),
-        _ => None,
-    };
-    let bytes = match played {
-        Some(bytes) => bytes,
-        None => fresh(state)?,
-    };
-    if let Tape::Record(recorder) = &state.tape {
-        recorder.random(&bytes);
+/// Fresh random bytes, or in their place as many that were given before.
+fn given(state: &State, bytes: &mut [u8]) {
+    match &state.tape {
+        Tape::Off => {}
+        Tape::Record(recorder) => recorder.random(bytes),
+        Tape::Play(player) => {
+            if let Some(told) = player.random(bytes.len()) {
+                bytes.copy_from_slice(&told);
+            }
+        }
     }
-    Ok(bytes)
 }
 
-fn bytes(mut store: Store<'_>, len: u64, fresh: impl FnOnce(&mut State) -> Result<Vec<u8>>) -> Result<(Vec<u8>,)> {
-    let state = store.data_mut();
+fn bytes(mut store: Store<'_>, fresh: impl FnOnce(&mut State) -> Result<Vec<u8>>) -> Result<(Vec<u8>,)> {
     // Made in any case: it is what bounds their number.
-    let fresh = fresh(state)?;
-    let played = match &state.tape {
-        Tape::Play(player) => usize::try_from(len).ok().and_then(|len| player.random(len)),
-        _ => None,
-    };
-    let bytes = played.unwrap_or(fresh);
-    if let Tape::Record(recorder) = &state.tape {
-        recorder.random(&bytes);
-    }
+    let mut bytes = fresh(store.data_mut())?;
+    given(store.data(), &mut bytes);
     Ok((bytes,))
 }
 
 fn number(mut store: Store<'_>, fresh: impl FnOnce(&mut State) -> Result<u64>) -> Result<(u64,)> {
-    let bytes = given(store.data_mut(), |state| fresh(state).map(u64::to_le_bytes))?;
+    let mut bytes = fresh(store.data_mut())?.to_le_bytes();
+    given(store.data(), &mut bytes);
     Ok((u64::from_le_bytes(bytes),))
 }
 
 fn seed(mut store: Store<'_>, (): ()) -> Result<((u64, u64),)> {
-    let fresh = |state: &mut State| {
-        let (high, low) = insecure_seed::Host::insecure_seed(state.ctx().ctx.random())?;
-        Ok((u128::from(high) << 64 | u128::from(low)).to_le_bytes())
-    };
-    let seed = u128::from_le_bytes(given(store.data_mut(), fresh)?);
+    let (high, low) = insecure_seed::Host::insecure_seed(store.data_mut().ctx().ctx.random())?;
+    let mut bytes = (u128::from(high) << 64 | u128::from(low)).to_le_bytes();
+    given(store.data(), &mut bytes);
+    let seed = u128::from_le_bytes(bytes);
     Ok((((seed >> 64) as u64, seed as u64),))
 }
 
