@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use exoclaw_protocol::IdError;
+use exoclaw_runtime::Selector;
 
 use crate::config::{AgentConfig, Config, ProviderConfig, ProviderKind};
 
@@ -31,7 +32,7 @@ pub(crate) fn config(config: Config) -> Result<Config, IdError> {
     };
     // Of plugins that the demo lacks, nothing need be asked.
     let is_there = |tool: &String| {
-        let plugin = tool.split_once('.').map_or(tool.as_str(), |(plugin, _)| plugin);
+        let plugin = Selector::of(tool).plugin;
         PLUGINS.iter().any(|(name, _)| *name == plugin)
     };
     let mut approvals = config.approvals.clone();

@@ -67,4 +67,4 @@ pub use replay::{ReplayError, ReplayedCall, replay};
 pub use runtime::Runtime;
 pub use spending::{Allowance, Budget, Budgets};
 pub use tasks::{Stopped, Tasks};
-pub use tools::{display_name, plugin_kv};
+pub use tools::{Selector, display_name, plugin_kv};

@@ -74,10 +74,8 @@ impl Recordings {
     pub(crate) async fn keep(&self, run: &RunId, step: u32, call_id: CallId, recording: Recording) {
         let (inner, to) = (Arc::clone(&self.0), run.clone());
         let kept = tokio::task::spawn_blocking(move || inner.keep(&to, &Line { step, call_id, recording })).await;
-        match kept {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%run, error = %Chain(&error), "a tool call is not recorded"),
-            Err(error) => tracing::warn!(%run, error = %Chain(&error), "a tool call is not recorded"),
+        if let Err(error) = kept.map_err(io::Error::from).flatten() {
+            tracing::warn!(%run, error = %Chain(&error), "a tool call is not recorded");
         }
     }
 }

@@ -25,20 +25,23 @@ use crate::{
 };
 
 mod kv;
+mod selector;
 mod tapes;
 
 use kv::PluginKv;
+use selector::model_name;
+pub use selector::{Selector, display_name};
 pub(crate) use tapes::{Playing, Tapes};
 
 /// The tools of one agent.
 #[derive(Debug)]
 pub(crate) struct AgentTools {
     agent: AgentId,
-    /// As the agent's config names them: `plugin` for all of a plugin, `plugin.tool` for one.
+    /// [`Selector`]s, as the agent's config has them.
     selectors: Vec<String>,
     /// Replaced as a whole when a plugin is.
     offer: RwLock<Arc<Offer>>,
-    /// Calls of these wait until somebody allows them: `plugin` or `plugin.tool`.
+    /// [`Selector`]s of those whose calls wait until somebody allows them.
     ask: Vec<String>,
 }
 
@@ -89,11 +92,7 @@ impl AgentTools {
     /// The effect of a tool whose calls wait until somebody allows them. Its name alone decides, whatever is offered now.
     pub(crate) fn asks_for(&self, name: &str) -> Option<Effect> {
         let shown = display_name(name);
-        let asked = |selector: &String| match selector.split_once('.') {
-            // Where both have one name, it stands once.
-            Some((plugin, tool)) => *selector == shown || (plugin == tool && plugin == shown),
-            None => shown.split('.').next() == Some(selector),
-        };
+        let asked = |selector: &String| Selector::of(selector).shows(&shown);
         let offer = self.offer();
         let spec = offer.specs.iter().find(|spec| spec.name == name);
         self.ask.iter().any(asked).then(|| spec.map_or(Effect::Once, |spec| spec.effect))
@@ -109,8 +108,8 @@ impl Offer {
     fn new<'a>(agent: &AgentId, selectors: &'a [String], plugins: &Plugins) -> (Self, Vec<&'a String>) {
         let (mut specs, mut targets, mut unknown) = (Vec::new(), HashMap::new(), Vec::new());
         for selector in selectors {
-            let (plugin, tool) = selector.split_once('.').map_or((selector.as_str(), None), |(p, t)| (p, Some(t)));
-            let ready = match plugins.find(plugin) {
+            let named = Selector::of(selector);
+            let ready = match plugins.find(named.plugin) {
                 Some(Ok(ready)) => ready,
                 Some(Err(reason)) => {
                     tracing::warn!(%agent, tool = selector, reason, "tool is not offered");
@@ -122,8 +121,7 @@ impl Offer {
                 }
             };
             let manifest = ready.plugin.manifest();
-            let chosen = |decl: &&ToolDecl| tool.is_none_or(|tool| tool == decl.name.as_str());
-            let mut found = manifest.tools.iter().filter(chosen).peekable();
+            let mut found = manifest.tools.iter().filter(|decl| named.takes(&decl.name)).peekable();
             if found.peek().is_none() {
                 unknown.push(selector);
             }
@@ -142,14 +140,11 @@ impl Offer {
 /// A selector that fits nothing would ask for nothing. Of a plugin that could not be loaded, nothing is called either.
 pub(crate) fn check_ask(ask: &[String], plugins: &Plugins) -> Result<(), StartError> {
     for selector in ask {
-        let (plugin, tool) = selector.split_once('.').map_or((selector.as_str(), None), |(p, t)| (p, Some(t)));
-        let fits = match plugins.find(plugin) {
+        let named = Selector::of(selector);
+        let fits = match plugins.find(named.plugin) {
             None => false,
             Some(Err(_)) => true,
-            Some(Ok(ready)) => {
-                let mut tools = ready.plugin.manifest().tools.iter();
-                tool.is_none_or(|tool| tools.any(|decl| decl.name.as_str() == tool))
-            }
+            Some(Ok(ready)) => ready.plugin.manifest().tools.iter().any(|decl| named.takes(&decl.name)),
         };
         if !fits {
             let known = plugins.tool_names().join(", ");
@@ -166,16 +161,6 @@ fn spec(plugin: &PluginName, decl: &ToolDecl) -> ToolSpec {
         input_schema: decl.input_schema.clone(),
         effect: decl.effect,
     }
-}
-
-/// The tool as models see it, whose names have no dots.
-fn model_name(plugin: &PluginName, tool: &ToolName) -> String {
-    if plugin.as_str() == tool.as_str() { plugin.to_string() } else { format!("{plugin}__{tool}") }
-}
-
-/// The tool as people see it: `plugin.tool`, or `plugin` alone where both are the same. Plugin names have no `_`.
-pub fn display_name(model_name: &str) -> String {
-    model_name.replacen("__", ".", 1)
 }
 
 /// What a plugin keeps in the store for an agent, if it is granted any.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr, str::FromStr};
 
 use exoclaw_protocol::AgentId;
 use exoclaw_router::{BuildError, Router};
-use exoclaw_runtime::Allowance;
+use exoclaw_runtime::{Allowance, Selector};
 use exoclaw_sandbox::HttpPattern;
 use exoclaw_store::CredentialName;
 use reqwest::Url;
@@ -164,7 +164,7 @@ impl Check<'_> {
                 return Err(self.error(&path("max_tokens"), "max_tokens must be at least 1".to_owned(), None));
             }
             for tool in &agent.tools {
-                let plugin = tool.split_once('.').map_or(tool.as_str(), |(plugin, _)| plugin);
+                let plugin = Selector::of(tool).plugin;
                 let names = self.config.plugins.iter().map(|plugin| plugin.name.as_str());
                 if !names.clone().any(|name| name == plugin) {
                     let message = format!("agent {id} wants the tool {tool:?}, but there is no plugin {plugin:?}");
@@ -178,7 +178,7 @@ impl Check<'_> {
     fn approvals(&self) -> Result<(), ConfigError> {
         let config = &self.config.approvals;
         for (index, tool) in config.ask.iter().enumerate() {
-            let plugin = tool.split_once('.').map_or(tool.as_str(), |(plugin, _)| plugin);
+            let plugin = Selector::of(tool).plugin;
             let names = self.config.plugins.iter().map(|plugin| plugin.name.as_str());
             if !names.clone().any(|name| name == plugin) {
                 let message = format!("calls of {tool:?} are to wait for approval, but there is no plugin {plugin:?}");

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use exoclaw_runtime::Selector;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
 use super::{ConfigError, ConfigFile};
@@ -154,7 +155,7 @@ impl Edit {
             let id = agent.get("id").and_then(Item::as_str).unwrap_or_default().to_owned();
             let Some(tools) = agent.get_mut("tools").and_then(Item::as_array_mut) else { continue };
             let before = tools.len();
-            let is_its = |tool: &Value| tool.as_str().is_some_and(|tool| tool.split('.').next() == Some(name));
+            let is_its = |tool: &Value| tool.as_str().is_some_and(|tool| Selector::of(tool).plugin == name);
             tools.retain(|tool| !is_its(tool));
             if tools.len() < before {
                 users.push(id);

@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     collections::HashMap,
+    io,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -90,16 +91,9 @@ impl Playing {
         let root = self.scratch.join(format!("call-{number}"));
         let (player, permit) = (player.clone(), permit.clone());
         let laid_out = tokio::task::spawn_blocking(move || permit.laid_out(&player, &root)).await;
-        match laid_out {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(error)) => {
-                tracing::warn!(step, %call, error = %Chain(&error), "recorded files can't be laid out");
-                None
-            }
-            Err(error) => {
-                tracing::warn!(step, %call, error = %Chain(&error), "recorded files can't be laid out");
-                None
-            }
-        }
+        laid_out.map_err(io::Error::from).flatten().unwrap_or_else(|error| {
+            tracing::warn!(step, %call, error = %Chain(&error), "recorded files can't be laid out");
+            None
+        })
     }
 }

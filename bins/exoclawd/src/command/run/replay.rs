@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use exoclaw_protocol::{PluginName, RunId};
-use exoclaw_runtime::{PluginSlot, Plugins, ReplayError, ReplayedCall, replay};
+use exoclaw_runtime::{PluginSlot, Plugins, ReplayError, ReplayedCall, Selector, replay};
 use exoclaw_sandbox::Access;
 use exoclaw_store::upkeep::StoredRun;
 use serde_json::json;
@@ -37,7 +37,7 @@ pub(super) fn run(run: &RunId, others: &[(PluginName, PathBuf)], context: &mut C
         CliError::new(Exit::Config, format!("the run was one of agent {:?}, which the config has not", session.agent()))
     })?;
     let of_agent = |wanted: &Wanted| {
-        let mut named = agent.tools.iter().map(|tool| tool.split('.').next().unwrap_or(tool));
+        let mut named = agent.tools.iter().map(|tool| Selector::of(tool).plugin);
         named.any(|name| name == wanted.name.as_str())
     };
     let mut wanted: Vec<_> = plugins::of_config(&loaded, &context.home).into_iter().filter(of_agent).collect();
