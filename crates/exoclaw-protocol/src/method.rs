@@ -21,6 +21,16 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Chat => "chat",
+            Self::Approve => "approve",
+            Self::Admin => "admin",
+        }
+    }
+
     /// Whoever holds `self` may do what asks for `needed`.
     pub fn covers(self, needed: Self) -> bool {
         match self {

@@ -97,6 +97,17 @@ pub enum Rotation {
     Now,
 }
 
+impl Rotation {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Finish => "finish",
+            Self::Now => "now",
+        }
+    }
+}
+
 /// Parameters of `token.rotate`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

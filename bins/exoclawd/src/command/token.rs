@@ -150,14 +150,8 @@ pub(super) async fn run(command: TokenCommand, context: &mut Context<'_>) -> Res
 /// What a token allows, and until when.
 fn terms(info: &TokenInfo) -> String {
     let now_ms = SystemClock.now_ms();
-    let scope = match info.scope {
-        Scope::Read => "read",
-        Scope::Chat => "chat",
-        Scope::Approve => "approve",
-        Scope::Admin => "admin",
-    };
     let apart = |ms: u64| duration(std::time::Duration::from_millis(ms));
-    let mut terms = scope.to_owned();
+    let mut terms = info.scope.as_str().to_owned();
     match info.expires_ms {
         Some(end) if end <= now_ms => terms.push_str(", expired"),
         Some(end) => terms.push_str(&format!(", for {}", apart(end - now_ms))),

@@ -21,8 +21,7 @@ pub(super) async fn create(
 ) -> Result<TokenCreateResult, RpcError> {
     let now_ms = door.runtime.clock().now_ms();
     let entry = caller.entry(What::Token, "create", Decision::Allowed).object(&params.name);
-    let scope = serde_json::to_string(&params.scope).unwrap_or_default();
-    let entry = entry.reason(format_args!("scope {}", scope.trim_matches('"')));
+    let entry = entry.reason(format_args!("scope {}", params.scope.as_str()));
     change(door, entry, move |tokens| tokens.create(params, now_ms)).await
 }
 
@@ -32,8 +31,7 @@ pub(super) async fn rotate(
     params: TokenRotateParams,
 ) -> Result<TokenRotateResult, RpcError> {
     let entry = caller.entry(What::Token, "rotate", Decision::Allowed).object(&params.name);
-    let step = serde_json::to_string(&params.step).unwrap_or_default();
-    let entry = entry.reason(step.trim_matches('"'));
+    let entry = entry.reason(params.step.as_str());
     change(door, entry, move |tokens| tokens.rotate(&params)).await
 }
 
