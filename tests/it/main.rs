@@ -9,4 +9,5 @@ mod durable;
 mod languages;
 mod network;
 mod replace;
+mod telemetry;
 mod tidy;

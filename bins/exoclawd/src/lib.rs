@@ -27,6 +27,7 @@ mod plugins;
 mod providers;
 mod runtime_file;
 mod signals;
+mod telemetry;
 mod terminal;
 
 use std::{ffi::OsString, process::ExitCode};

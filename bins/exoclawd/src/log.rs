@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
 };
 
+use exoclaw_protocol::telemetry::span;
 use tracing::{Event, Subscriber, field::Field, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer,
@@ -17,6 +18,7 @@ use tracing_subscriber::{
 use crate::{
     Env,
     error::{CliError, Exit},
+    telemetry::Spans,
 };
 
 /// What is logged where nothing says otherwise.
@@ -26,7 +28,7 @@ const DEFAULT: &str = "info";
 const QUIET: [&str; 5] = ["tungstenite", "tokio_tungstenite", "hyper", "reqwest", "rustls"];
 
 /// Starts logging for this process.
-pub(crate) fn start(env: &Env, json: bool, colour: bool) -> Result<(), CliError> {
+pub(crate) fn start(env: &Env, json: bool, colour: bool, spans: Option<Spans>) -> Result<(), CliError> {
     let wanted = env.get("EXOCLAW_LOG").unwrap_or(DEFAULT);
     let wanted: Targets = wanted.parse().map_err(|error: tracing_subscriber::filter::ParseError| {
         CliError::new(Exit::Config, format!("EXOCLAW_LOG={wanted} can't be understood"))
@@ -35,10 +37,16 @@ pub(crate) fn start(env: &Env, json: bool, colour: bool) -> Result<(), CliError>
     })?;
     let quiet = Targets::new().with_default(LevelFilter::TRACE);
     let quiet = quiet.with_targets(QUIET.map(|target| (target, LevelFilter::INFO)));
+    // Spans are for collectors, and content for those alone who were asked to have it.
+    let quiet = quiet.with_targets([span::TARGET, span::CONTENT].map(|target| (target, LevelFilter::OFF)));
+    let spans = spans.map(|spans| {
+        let wanted = spans.wanted;
+        spans.with_filter(wanted)
+    });
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = if json { lines.json().boxed() } else { lines.with_ansi(colour).with_target(false).compact().boxed() };
     // A second daemon in one process, as in tests, logs where the first one does.
-    tracing_subscriber::registry().with(lines.with_filter(wanted.and(quiet))).try_init().ok();
+    tracing_subscriber::registry().with(lines.with_filter(wanted.and(quiet))).with(spans).try_init().ok();
     Ok(())
 }
 

@@ -40,6 +40,7 @@ mod openai;
 
 mod http;
 mod parts;
+pub mod spans;
 pub mod sse;
 mod wire;
 

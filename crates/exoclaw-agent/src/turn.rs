@@ -8,10 +8,11 @@ use futures::{
     future::{Either, select},
 };
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use crate::{
     Approver, Meter, ModelEvent, ModelRequest, ModelStep, NoTools, Provider, ProviderError, ProviderErrorKind,
-    Recorder, Tools, TurnEnd, TurnEvent, TurnRecord, Unasked, Unmetered, Unrecorded, history,
+    Recorder, Tools, TurnEnd, TurnEvent, TurnRecord, Unasked, Unmetered, Unrecorded, history, spans,
 };
 
 mod call;
@@ -166,7 +167,11 @@ impl Run {
     /// A new step, durable and told.
     async fn step(&mut self, step: u32) -> Result<RecordedStep, TurnError> {
         self.turn.meter.admit(&self.request)?;
-        let mut content = self.ask().await?;
+        let span = spans::chat(&self.request);
+        let answered = self.ask().instrument(span.clone()).await;
+        spans::answered(&span, &answered);
+        drop(span);
+        let mut content = answered?;
         history::make_ids_unique(&mut content.content, &mut self.call_ids);
         let usage = content.usage;
         self.record(TurnRecord::Step { step, content: content.clone() }).await?;

@@ -36,6 +36,8 @@ pub mod metric {
     pub const STORE_READ_ONLY: &str = "exoclaw_store_read_only";
     /// Gauge: 1 while nothing can be recorded in the audit trail.
     pub const AUDIT_FAILING: &str = "exoclaw_audit_failing";
+    /// Counter: spans of traces that no collector got.
+    pub const SPANS_LOST: &str = "exoclaw_spans_lost_total";
 }
 
 /// Spans and their attributes, of OpenTelemetry's conventions for generative AI.
@@ -50,4 +52,10 @@ pub mod span {
     pub const CHAT: &str = "chat";
     /// `gen_ai.operation.name` of a tool call.
     pub const EXECUTE_TOOL: &str = "execute_tool";
+    /// Attribute: why a span failed, a word of few.
+    pub const ERROR_TYPE: &str = "error.type";
+    /// Attribute: who serves the model.
+    pub const PROVIDER: &str = "gen_ai.provider.name";
+    /// Attribute, a list: why a model stopped.
+    pub const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
 }

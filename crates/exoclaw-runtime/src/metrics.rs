@@ -57,6 +57,7 @@ pub struct Metrics {
     tokens: [Counter; TOKENS.len()],
     tools: [Counter; TOOL_OUTCOMES.len()],
     tool_seconds: Histogram,
+    spans_lost: Counter,
 }
 
 /// What became of a credential.
@@ -105,6 +106,11 @@ impl Metrics {
         self.request_seconds.add(took);
     }
 
+    /// So many spans were collected for nobody.
+    pub fn spans_lost(&self, count: u64) {
+        self.spans_lost.add(count);
+    }
+
     pub(crate) fn run(&self, end: RunEnd, took: Duration) {
         self.runs[end as usize].add(1);
         self.run_seconds.add(took);
@@ -148,6 +154,11 @@ impl Metrics {
             Family::counter(metric::TOKENS, "tokens of models", by("kind", TOKENS, &self.tokens)),
             Family::counter(metric::TOOL_CALLS, "tool calls that ended", by("outcome", TOOL_OUTCOMES, &self.tools)),
             Family::histogram(metric::TOOL_SECONDS, "time that tool calls took", &self.tool_seconds),
+            Family::counter(
+                metric::SPANS_LOST,
+                "spans that no collector got",
+                [Point::number([], self.spans_lost.get())],
+            ),
         ]
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     notify::Notify,
     runtime_file::RuntimeFile,
     signals::Ends,
+    telemetry::{self, Telemetry},
     terminal::Style,
 };
 
@@ -36,7 +37,13 @@ pub(super) fn run(args: GatewayArgs, context: &mut Context<'_>) -> Result<Exit, 
     for notice in &loaded.notices {
         context.terminal.notice(notice)?;
     }
-    log::start(context.env, context.terminal.json, context.terminal.talk_colour.is_on())?;
+    let mut notices = Vec::new();
+    let telemetry = telemetry::Settings::read(context.env, &mut notices)?.map(Telemetry::new);
+    for notice in &notices {
+        context.terminal.notice(notice)?;
+    }
+    let (spans, telemetry) = telemetry.unzip();
+    log::start(context.env, context.terminal.json, context.terminal.talk_colour.is_on(), spans)?;
     let root = context.home.root();
     context.home.create().map_err(|error| {
         let exit = CliError::new(Exit::Io, format!("create the home directory {}", root.display()));
@@ -56,13 +63,18 @@ pub(super) fn run(args: GatewayArgs, context: &mut Context<'_>) -> Result<Exit, 
         .thread_keep_alive(BLOCKING_KEEP_ALIVE)
         .build()
         .map_err(|error| CliError::new(Exit::Io, "start the event loop").because(error))?;
-    let exit = runtime.block_on(serve(start, loaded, context));
+    let exit = runtime.block_on(serve(start, loaded, telemetry, context));
     // A blocking call that never returns keeps no one waiting.
     runtime.shutdown_timeout(Duration::from_secs(1));
     exit
 }
 
-async fn serve(start: Start<'_>, loaded: Loaded, context: &mut Context<'_>) -> Result<Exit, CliError> {
+async fn serve(
+    start: Start<'_>,
+    loaded: Loaded,
+    telemetry: Option<Telemetry>,
+    context: &mut Context<'_>,
+) -> Result<Exit, CliError> {
     // From here on a signal asks for a clean end, also while starting.
     let mut signals = Ends::new()?;
     let (is_demo, notify) = (start.demo, Notify::new(start.env));
@@ -87,7 +99,12 @@ async fn serve(start: Start<'_>, loaded: Loaded, context: &mut Context<'_>) -> R
     tracing::info!(address = %file.address, demo = is_demo, "listening");
 
     notify.ready();
-    let exit = notify.alive_while(attend(runtime, gateway, drain, &mut signals, &notify, context)).await;
+    let serving = attend(runtime.clone(), gateway, drain, &mut signals, &notify, context);
+    let exit = match telemetry {
+        // It outlives the runtime's tasks: the last runs end with them.
+        Some(telemetry) => notify.alive_while(telemetry.run_beside(runtime, serving)).await,
+        None => notify.alive_while(serving).await,
+    };
     file.remove(&path);
     audit.note(Entry::new(What::Daemon, "stop", Decision::Allowed));
     // Nothing else is left to do for this thread.

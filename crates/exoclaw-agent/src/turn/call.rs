@@ -7,9 +7,10 @@ use futures::{
     stream,
 };
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use super::{Run, TurnError, repeats::Verdict};
-use crate::{Asked, Decided, Invocation, Progress, ToolReturn, TurnEvent, TurnRecord};
+use crate::{Asked, Decided, Invocation, Progress, ToolReturn, TurnEvent, TurnRecord, spans};
 
 /// What one tool may have said before it was heard; further words are dropped by the tool's side.
 const PROGRESS_QUEUE: usize = 16;
@@ -167,8 +168,16 @@ impl Run {
         })
     }
 
-    /// Runs one call and passes its progress on at the same time.
+    /// Runs one call, in a span of its own.
     async fn call(&self, step: u32, call: &ToolCall) -> Result<ToolReturn, TurnError> {
+        let span = spans::execute_tool(call);
+        let returned = self.attend(step, call).instrument(span.clone()).await;
+        spans::returned(&span, &returned);
+        returned
+    }
+
+    /// Runs one call and passes its progress on at the same time.
+    async fn attend(&self, step: u32, call: &ToolCall) -> Result<ToolReturn, TurnError> {
         let (progress, mut said) = mpsc::channel(PROGRESS_QUEUE);
         let running = self.turn.tools.call(Invocation { step, call: call.clone(), progress });
         let returned = match select(running, Box::pin(self.pass_on(call, &mut said))).await {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use exoclaw_agent::{RecordedStep, Turn, TurnEnd, TurnError, TurnEvent};
+use exoclaw_agent::{RecordedStep, Turn, TurnEnd, TurnError, TurnEvent, spans};
 use exoclaw_protocol::{ErrorCode, RpcError, SessionKey};
 use exoclaw_store::{AppendError, ReadError, Record};
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use super::Ending;
 use crate::{
@@ -30,6 +31,7 @@ pub(super) async fn turn(
     events: mpsc::Sender<TurnEvent>,
 ) -> Result<TurnEnd, Ending> {
     let (session, run_id) = (lease.session().key().clone(), journal.run_id().clone());
+    let named = run_id.clone();
     let begun = if recovered { take_up(&inner, &lease, &journal, accepted).await? } else { Begun::default() };
     let agent = inner.agent(session.agent()).ok_or_else(|| {
         let text = format!("the config names no agent {:?} any more: add it, or use another session", session.agent());
@@ -70,7 +72,10 @@ pub(super) async fn turn(
     turn.meter = journal;
     turn.limits = inner.turn_limits.clone();
     turn.recorded = begun.steps;
-    Ok(turn.run(messages, events).await.map_err(|error| refusal(&error))?)
+    let span = spans::invoke_agent(agent.config.id.as_str(), &agent.config.provider_name, &agent.config.model, &named);
+    let ended = turn.run(messages, events).instrument(span.clone()).await;
+    spans::ended(&span, &ended);
+    Ok(ended.map_err(|error| refusal(&error))?)
 }
 
 /// Finds how far an earlier process had come, and makes journal and session know it.
