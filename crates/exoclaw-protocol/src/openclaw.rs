@@ -8,14 +8,18 @@ mod connect;
 mod device;
 mod frame;
 mod hello;
+mod method;
 mod refusal;
+mod scope;
 pub mod shape;
 
 pub use connect::{Auth, ClientInfo, Connect, Role};
 pub use device::{Device, DeviceError, Signed};
 pub use frame::{Decoded, EventFrame, Request, Response, StateVersion, decode};
 pub use hello::{Features, HelloAuth, HelloOk, Policy, Server, SessionDefaults, Snapshot};
+pub use method::Method;
 pub use refusal::{Code, ErrorShape, Refusal};
+pub use scope::OperatorScope;
 
 /// A version of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -119,7 +119,10 @@ impl Shape {
         };
         let version = complaints.version;
         let is_required = |field: &&Field| field.required.is_some_and(|since| since <= version);
-        for field in self.0.iter().filter(is_required).filter(|field| !object.contains_key(field.name)) {
+        // Servers of version 4 tell the first alone.
+        let told = if version < Version::V4 { usize::MAX } else { 1 };
+        let missing = self.0.iter().filter(is_required).filter(|field| !object.contains_key(field.name));
+        for field in missing.take(told) {
             let at = if path.is_empty() { String::new() } else { format!("at {path}: ") };
             complaints.add(format!("{at}must have required property '{}'", field.name));
         }

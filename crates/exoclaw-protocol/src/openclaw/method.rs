@@ -1,0 +1,226 @@
+//! The methods that are served to OpenClaw's clients, with the scope that each asks for and what it takes.
+
+use super::{
+    OperatorScope, Version,
+    shape::{ANY_TEXT, Kind, Shape, TEXT, optional, optional_v4, required},
+};
+
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident = $wire:literal, $scope:ident, $since:ident, [$($field:expr),* $(,)?];)*) => {
+        /// A method that is served.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Method { $($(#[$doc])* $name,)* }
+
+        impl Method {
+            /// All of them, in the order in which they are told.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Name on the wire.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => $wire,)* }
+            }
+
+            /// What the connection must be allowed.
+            pub fn scope(self) -> OperatorScope {
+                match self { $(Self::$name => OperatorScope::$scope,)* }
+            }
+
+            /// The first version that knows it.
+            pub fn since(self) -> Version {
+                match self { $(Self::$name => Version::$since,)* }
+            }
+
+            /// What it takes.
+            pub fn params(self) -> &'static Shape {
+                match self { $(Self::$name => { const SHAPE: Shape = Shape(&[$($field),*]); &SHAPE })* }
+            }
+        }
+    };
+}
+
+const COUNT: Kind = Kind::Int { min: 0, max: u64::MAX };
+const NUMBER: Kind = Kind::Int { min: 1, max: u64::MAX };
+const ATTACHMENTS: Kind = Kind::List { of: &Kind::Any, min: 0, max: usize::MAX };
+const SESSION: Kind = Kind::Differs(&TEXT, &Kind::Text { min: 1, max: 512 });
+
+methods! {
+    /// How is the gateway?
+    Health = "health", Read, V3, [optional("probe", Kind::Bool)];
+    /// How is it, in more words?
+    Status = "status", Read, V3, [optional_v4("includeChannelSummary", Kind::Bool)];
+    /// Sends a message; its run is told in events.
+    ChatSend = "chat.send", Write, V3, [
+        required("sessionKey", SESSION),
+        optional_v4("agentId", TEXT),
+        optional_v4("sessionId", TEXT),
+        required("message", Kind::Differs(&TEXT, &ANY_TEXT)),
+        optional("thinking", ANY_TEXT),
+        optional_v4("fastMode", Kind::Any),
+        optional_v4("queueMode", Kind::OneOf(&["steer", "followup", "collect", "interrupt"])),
+        optional("deliver", Kind::Bool),
+        optional_v4("originatingChannel", ANY_TEXT),
+        optional_v4("originatingTo", ANY_TEXT),
+        optional_v4("originatingAccountId", ANY_TEXT),
+        optional_v4("originatingThreadId", ANY_TEXT),
+        optional("attachments", ATTACHMENTS),
+        optional("timeoutMs", COUNT),
+        optional_v4("suppressCommandInterpretation", Kind::Bool),
+        required("idempotencyKey", TEXT),
+    ];
+    /// Stops one run of a session, or all.
+    ChatAbort = "chat.abort", Write, V3, [
+        required("sessionKey", TEXT),
+        optional_v4("agentId", TEXT),
+        optional("runId", TEXT),
+        optional_v4("preserveSideRuns", Kind::Bool),
+    ];
+    /// The newest messages of a session.
+    ChatHistory = "chat.history", Read, V3, [
+        required("sessionKey", TEXT),
+        optional("limit", Kind::Int { min: 1, max: 1000 }),
+        optional_v4("agentId", TEXT),
+        optional_v4("sessionId", TEXT),
+        optional_v4("maxChars", Kind::Int { min: 1, max: 500_000 }),
+    ];
+    /// What a page needs to begin.
+    ChatStartup = "chat.startup", Read, V4, [
+        required("sessionKey", TEXT),
+        optional("limit", Kind::Int { min: 1, max: 1000 }),
+        optional("agentId", TEXT),
+        optional("sessionId", TEXT),
+        optional("maxChars", Kind::Int { min: 1, max: 500_000 }),
+    ];
+    /// Models and commands.
+    ChatMetadata = "chat.metadata", Read, V4, [optional("agentId", TEXT), optional("sessionKey", TEXT)];
+    /// Sends a message, and answers twice: that it was accepted, and its end.
+    Agent = "agent", Write, V3, [
+        required("message", TEXT),
+        optional("agentId", TEXT),
+        optional("to", ANY_TEXT),
+        optional("replyTo", ANY_TEXT),
+        optional("sessionId", ANY_TEXT),
+        optional("sessionKey", ANY_TEXT),
+        optional("thinking", ANY_TEXT),
+        optional("deliver", Kind::Bool),
+        optional("attachments", ATTACHMENTS),
+        optional("channel", ANY_TEXT),
+        optional("replyChannel", ANY_TEXT),
+        optional("accountId", ANY_TEXT),
+        optional("replyAccountId", ANY_TEXT),
+        optional("threadId", ANY_TEXT),
+        optional("groupId", ANY_TEXT),
+        optional("groupChannel", ANY_TEXT),
+        optional("groupSpace", ANY_TEXT),
+        optional("timeout", COUNT),
+        optional("lane", ANY_TEXT),
+        optional("label", TEXT),
+        optional("spawnedBy", ANY_TEXT),
+        required("idempotencyKey", TEXT),
+    ];
+    /// Name and face of an agent.
+    AgentIdentity = "agent.identity.get", Read, V3, [optional("agentId", TEXT), optional("sessionKey", ANY_TEXT)];
+    /// The agents.
+    AgentsList = "agents.list", Read, V3, [];
+    /// The models that agents ask.
+    ModelsList = "models.list", Read, V3, [
+        optional_v4("agentId", TEXT),
+        optional_v4("includeProviderCapabilities", Kind::Bool),
+        optional_v4("preparedOnly", Kind::Bool),
+        optional_v4("refresh", Kind::Bool),
+        optional_v4("view", TEXT),
+    ];
+    /// The most recently used sessions.
+    SessionsList = "sessions.list", Read, V3, [
+        optional("limit", NUMBER),
+        optional_v4("offset", COUNT),
+        optional("activeMinutes", NUMBER),
+        optional_v4("sortBy", TEXT),
+        optional("includeGlobal", Kind::Bool),
+        optional("includeUnknown", Kind::Bool),
+        optional_v4("configuredAgentsOnly", Kind::Bool),
+        optional("includeDerivedTitles", Kind::Bool),
+        optional("includeLastMessage", Kind::Bool),
+        optional_v4("includePeople", Kind::Bool),
+        optional("label", TEXT),
+        optional("spawnedBy", TEXT),
+        optional("agentId", TEXT),
+        optional("search", ANY_TEXT),
+        optional_v4("archived", Kind::Any),
+        optional_v4("ownerFirst", Kind::Bool),
+    ];
+    /// The last texts of sessions.
+    SessionsPreview = "sessions.preview", Read, V3, [
+        required("keys", Kind::List { of: &TEXT, min: 1, max: usize::MAX }),
+        optional("limit", NUMBER),
+        optional("maxChars", Kind::Int { min: 20, max: u64::MAX }),
+    ];
+    /// One session.
+    SessionsDescribe = "sessions.describe", Read, V4, [
+        required("key", TEXT),
+        optional("includeDerivedTitles", Kind::Bool),
+        optional("includeLastMessage", Kind::Bool),
+    ];
+    /// The messages of a session.
+    SessionsGet = "sessions.get", Read, V4, [
+        required("key", TEXT),
+        optional("agentId", TEXT),
+        optional("limit", Kind::Int { min: 1, max: 1000 }),
+    ];
+    /// As `chat.send`.
+    SessionsSend = "sessions.send", Write, V4, [
+        required("key", SESSION),
+        optional("agentId", TEXT),
+        required("message", ANY_TEXT),
+        optional("thinking", ANY_TEXT),
+        optional("attachments", ATTACHMENTS),
+        optional("timeoutMs", COUNT),
+        optional("idempotencyKey", TEXT),
+    ];
+    /// As `chat.abort`.
+    SessionsAbort = "sessions.abort", Write, V4, [
+        optional("key", TEXT),
+        optional("runId", TEXT),
+        optional("agentId", TEXT),
+        optional("clearQueued", Kind::Bool),
+    ];
+    /// Tells when sessions change.
+    SessionsSubscribe = "sessions.subscribe", Read, V4, [];
+    /// Tells the events of one session.
+    SessionsMessagesSubscribe = "sessions.messages.subscribe", Read, V4, [
+        required("key", TEXT),
+        optional("agentId", TEXT),
+        optional("includeApprovals", Kind::Bool),
+    ];
+    /// Ways in and out of the gateway, other than this one.
+    ChannelsStatus = "channels.status", Read, V3, [optional("probe", Kind::Bool), optional("timeoutMs", COUNT)];
+    /// Who is connected.
+    SystemPresence = "system-presence", Read, V3, [];
+    /// The last sign of an agent that wakes up by itself; there is none.
+    LastHeartbeat = "last-heartbeat", Read, V3, [];
+    /// Machines that do things for the gateway; there are none.
+    NodeList = "node.list", Read, V3, [];
+    /// Commands that begin with a slash.
+    CommandsList = "commands.list", Read, V4, [optional("agentId", TEXT), optional("sessionKey", TEXT)];
+    /// Tools that an agent has.
+    ToolsCatalog = "tools.catalog", Read, V4, [optional("agentId", TEXT), optional("includePlugins", Kind::Bool)];
+    /// Calls that wait to be allowed.
+    ApprovalsList = "exec.approval.list", Approvals, V4, [];
+    /// Allows or denies one.
+    ApprovalsResolve = "exec.approval.resolve", Approvals, V3, [
+        required("id", TEXT),
+        required("decision", Kind::OneOf(&["allow-once", "allow-always", "deny"])),
+    ];
+}
+
+impl Method {
+    /// The method of that name, where the version knows it.
+    pub fn of(name: &str, version: Version) -> Option<Self> {
+        Self::ALL.iter().copied().find(|method| method.name() == name && method.since() <= version)
+    }
+
+    /// What must be allowed to call a method of that name, whether it is served or not: what nobody knows is for
+    /// administrators.
+    pub fn scope_of(name: &str, version: Version) -> OperatorScope {
+        Self::of(name, version).map_or(OperatorScope::Admin, Self::scope)
+    }
+}
