@@ -1,36 +1,35 @@
 //! One WebSocket: a client's requests in, answers and events out.
 
 mod approvals;
+pub(crate) mod dialect;
 mod frames;
-mod outbox;
+mod json_rpc;
+pub(crate) mod outbox;
 mod requests;
 mod tokens;
 mod watches;
 
-use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{borrow::Cow, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
-use exoclaw_protocol::{
-    ErrorCode, RpcError, Secret, limits,
-    rpc::{self, Id, Incoming, Response},
-};
-use exoclaw_runtime::{Lagged, metrics::Credential};
+use exoclaw_protocol::limits;
+use exoclaw_runtime::Lagged;
 use exoclaw_store::audit::{Decision, Entry, What};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError, protocol::frame::coding::CloseCode};
 
+pub(crate) use self::json_rpc::JsonRpc;
 use self::{
+    dialect::{Asked, Caller, Desk, Dialect, Done, Follow, Goodbye, Greeted},
     frames::Frames,
     outbox::Outbox,
-    requests::{Caller, Done, Follow},
-    watches::Watches,
+    watches::{Told, Watches},
 };
 use crate::{
     admission::Place,
     auth::Pass,
     http::Door,
-    limiter::TooMany,
     meter::{Meter, Rate},
     wire::{Peer, Wire},
 };
@@ -45,50 +44,46 @@ pub(crate) struct Visitor {
     pub(crate) door: Arc<Door>,
 }
 
-/// The code and the reason with which we close.
-type Goodbye = (CloseCode, &'static str);
+const PLACE_NEEDED: Goodbye = goodbye(CloseCode::Again, "too many connections without a credential");
+const REVOKED: Goodbye = goodbye(CloseCode::Policy, "the credential was revoked");
+const EXPIRED: Goodbye = goodbye(CloseCode::Policy, "the credential has expired");
+const SLOW_CONSUMER: Goodbye = goodbye(CloseCode::Policy, "slow consumer");
+const SILENT: Goodbye = goodbye(CloseCode::Policy, "no answer to a ping");
+const BINARY: Goodbye = goodbye(CloseCode::Unsupported, "only text is spoken here");
+const TOO_LARGE: Goodbye = goodbye(CloseCode::Size, "the message is too large");
+const NOT_UTF8: Goodbye = goodbye(CloseCode::Invalid, "the text is not UTF-8");
+const NO_WEBSOCKET: Goodbye = goodbye(CloseCode::Protocol, "against the WebSocket protocol");
+const FAREWELL: Goodbye = goodbye(CloseCode::Normal, "");
 
-const STOPPING: Goodbye = (CloseCode::Restart, "the daemon is stopping");
-const PLACE_NEEDED: Goodbye = (CloseCode::Again, "too many connections without a credential");
-const NO_CREDENTIAL: Goodbye = (CloseCode::Policy, "no credential was shown in time");
-const REVOKED: Goodbye = (CloseCode::Policy, "the credential was revoked");
-const EXPIRED: Goodbye = (CloseCode::Policy, "the credential has expired");
-const TOO_MANY: Goodbye = (CloseCode::Again, "too many wrong credentials");
-const UNAUTHORIZED: Goodbye = (CloseCode::Policy, "unauthorized");
-const SLOW_CONSUMER: Goodbye = (CloseCode::Policy, "slow consumer");
-const SILENT: Goodbye = (CloseCode::Policy, "no answer to a ping");
-const BINARY: Goodbye = (CloseCode::Unsupported, "only text is spoken here");
-const TOO_LARGE: Goodbye = (CloseCode::Size, "the message is too large");
-const NOT_UTF8: Goodbye = (CloseCode::Invalid, "the text is not UTF-8");
-const NO_WEBSOCKET: Goodbye = (CloseCode::Protocol, "against the WebSocket protocol");
-const FAREWELL: Goodbye = (CloseCode::Normal, "");
-
-const SHOW_FIRST: &str = "show a credential first: {\"token\":\"…\"}, an Authorization header or a login";
+const fn goodbye(code: CloseCode, reason: &'static str) -> Goodbye {
+    (code, Cow::Borrowed(reason))
+}
 
 /// What one connection may ask for: a thousand small requests at once, and 500 in each second.
 const REQUESTS: Rate = Rate { burst: 4_000, every: Duration::from_micros(500) };
 
 /// Serves one upgraded connection until one side ends it. `early` holds what came with the upgrade request.
-pub(crate) async fn run(stream: Wire, early: Bytes, visitor: Visitor) {
+pub(crate) async fn run<D: Dialect>(stream: Wire, early: Bytes, visitor: Visitor, dialect: D) {
     let peer = visitor.peer;
     let mut frames = Frames::new(stream, early);
     if visitor.pass.is_some() {
         frames.trust();
     }
-    let mut socket = Socket::new(visitor);
+    let mut socket = Socket::new(visitor, dialect);
     tracing::debug!(%peer, "socket opened");
     let goodbye = socket.serve(&mut frames).await;
     // What the client asked for goes on without it; its events it may catch up with.
     let Socket { outbox, visitor, .. } = socket;
-    tracing::debug!(%peer, code = goodbye.map(|(code, _)| u16::from(code)), "socket ended");
+    tracing::debug!(%peer, code = goodbye.as_ref().map(|(code, _)| u16::from(*code)), "socket ended");
     if let Some((code, reason)) = goodbye {
         frames.close(outbox, code, reason).await;
     }
     drop(visitor);
 }
 
-struct Socket {
+struct Socket<D> {
     visitor: Visitor,
+    dialect: D,
     outbox: Outbox,
     /// Texts being answered, at most [`limits::REQUESTS_IN_FLIGHT`]: further ones are left to the network.
     requests: FuturesUnordered<BoxFuture<'static, Done>>,
@@ -104,11 +99,12 @@ struct Socket {
     pinged: Option<(Instant, u64)>,
 }
 
-impl Socket {
-    fn new(visitor: Visitor) -> Self {
+impl<D: Dialect> Socket<D> {
+    fn new(visitor: Visitor, dialect: D) -> Self {
         let now = Instant::now();
         Self {
             visitor,
+            dialect,
             outbox: Outbox::default(),
             requests: FuturesUnordered::new(),
             watches: Watches::default(),
@@ -124,6 +120,9 @@ impl Socket {
     async fn serve(&mut self, frames: &mut Frames<Wire>) -> Option<Goodbye> {
         let stop = self.visitor.door.runtime.tasks().token();
         let place = Arc::clone(&self.visitor.place);
+        if let Some(text) = self.dialect.open() {
+            self.outbox.text(text);
+        }
         let mut timer = pin!(sleep_until(self.deadline()));
         loop {
             let room = self.outbox.has_room();
@@ -137,7 +136,7 @@ impl Socket {
                 () = revoked(self.visitor.pass.as_ref()) => Some(self.revoked()),
                 Some(done) = self.requests.next(), if room => self.done(done).err().map(|lagged| self.slow(lagged)),
                 arrival = self.watches.next(), if room => {
-                    let written = self.watches.arrived(arrival, &mut self.outbox);
+                    let written = self.watches.arrived(arrival, &mut told(&mut self.dialect, &mut self.outbox));
                     written.err().map(|lagged| self.slow(lagged))
                 }
                 network = exchange(frames, &mut self.outbox, reads) => match network {
@@ -163,9 +162,10 @@ impl Socket {
             self.outbox.text(text);
         }
         for Follow { subscription, exact } in done.follow {
-            self.watches.follow(subscription, exact, &mut self.outbox);
+            self.watches.follow(subscription, exact, &mut told(&mut self.dialect, &mut self.outbox));
         }
-        done.sends.map_or(Ok(()), |number| self.watches.sent(number, &mut self.outbox))
+        let mut told = told(&mut self.dialect, &mut self.outbox);
+        done.sends.map_or(Ok(()), |number| self.watches.sent(number, &mut told))
     }
 
     fn received(&mut self, message: Message, frames: &mut Frames<Wire>) -> Option<Goodbye> {
@@ -174,9 +174,8 @@ impl Socket {
         match message {
             Message::Text(text) => {
                 let first = !std::mem::replace(&mut self.greeted, true);
-                match &self.visitor.pass {
-                    Some(pass) if !(first && token_of(&text).is_some()) => {
-                        let pass = pass.clone();
+                match self.visitor.pass.clone() {
+                    Some(pass) if !self.dialect.is_greeting(&text, true, first) => {
                         self.request(pass, &text);
                         None
                     }
@@ -189,54 +188,41 @@ impl Socket {
         }
     }
 
-    /// The first text of a client that showed no credential before, or shows one more.
+    /// A text that may show a credential.
     fn greet(&mut self, text: &str, frames: &mut Frames<Wire>) -> Option<Goodbye> {
-        let token = token_of(text);
-        let peer = self.visitor.peer;
-        let check = |token: &Secret| self.visitor.door.auth().token(token.expose(), peer.source());
-        let checked = token.as_ref().map(check);
-        if let Some(checked) = &checked {
-            self.visitor.door.runtime.metrics().credential(match checked {
-                Ok(Some(_)) => Credential::Allowed,
-                Ok(None) => Credential::Refused,
-                Err(_) => Credential::Limited,
-            });
-        }
-        let (error, goodbye) = match checked {
-            Some(Ok(Some(pass))) => {
-                self.note(self.entry(What::Authentication, "first message", Decision::Allowed).who(&pass.who));
+        let Visitor { peer, door, .. } = &self.visitor;
+        let desk = Desk { door, peer: *peer };
+        match self.dialect.greet(text, &desk) {
+            Greeted::In(pass, text) => {
+                self.note(self.entry(What::Authentication, D::GREETING, Decision::Allowed).who(&pass.who));
                 self.visitor.pass = Some(pass);
                 self.visitor.place.known();
                 frames.trust();
-                self.outbox.text(r#"{"ok":true}"#.to_owned());
-                return None;
+                self.outbox.text(text);
+                None
             }
-            Some(Ok(None)) => (RpcError::new(ErrorCode::Unauthorized, "the token is not the gateway's"), UNAUTHORIZED),
-            Some(Err(TooMany { retry_after })) => (requests::too_many("too many wrong tokens", retry_after), TOO_MANY),
-            None => (RpcError::new(ErrorCode::Unauthorized, SHOW_FIRST), UNAUTHORIZED),
-        };
-        self.note(self.entry(What::Authentication, "first message", Decision::Refused).reason(&error.message));
-        let id = match rpc::parse(text.as_bytes()) {
-            Incoming::One(Ok(request)) => request.id.unwrap_or(Id::Null),
-            Incoming::One(Err(_)) | Incoming::Batch(_) => Id::Null,
-        };
-        self.outbox.text(requests::written(&Response::error(id, &error)));
-        Some(goodbye)
+            Greeted::Out { text, reason, goodbye } => {
+                self.note(self.entry(What::Authentication, D::GREETING, Decision::Refused).reason(reason));
+                text.into_iter().for_each(|text| self.outbox.text(text));
+                Some(goodbye)
+            }
+        }
     }
 
     fn request(&mut self, pass: Pass, text: &str) {
-        let incoming = rpc::parse(text.as_bytes());
-        let sends = requests::sends(&incoming).then(|| self.watches.sending());
+        let Some(asked) = self.dialect.read(text) else { return };
+        let sends = asked.sends().then(|| self.watches.sending());
         let door = Arc::clone(&self.visitor.door);
-        if let Err(retry_after) = self.meter.take(requests::cost(&incoming), REQUESTS, Instant::now()) {
+        if let Err(retry_after) = self.meter.take(asked.cost(), REQUESTS, Instant::now()) {
             let entry = self.entry(What::Limit, "request", Decision::Refused).who(&pass.who);
             self.note(entry.reason("too many requests of one connection"));
             let refused = requests::too_many("this connection asks for too much in too short a time", retry_after);
-            self.requests.push(Box::pin(requests::refuse(refused, incoming, sends)));
+            let done = Done { sends, ..asked.refuse(refused) };
+            self.requests.push(Box::pin(async { done }));
             return;
         }
         let caller = Caller { pass, peer: self.visitor.peer };
-        self.requests.push(Box::pin(requests::answer(door, caller, incoming, sends)));
+        self.requests.push(Box::pin(async move { Done { sends, ..asked.answer(door, caller).await } }));
     }
 
     /// What was asked with the credential and is not done yet is not done any more.
@@ -260,7 +246,8 @@ impl Socket {
             }
         }
         while let Some(arrival) = self.watches.next().now_or_never() {
-            if let Err(lagged) = self.watches.arrived(arrival, &mut self.outbox) {
+            let mut told = told(&mut self.dialect, &mut self.outbox);
+            if let Err(lagged) = self.watches.arrived(arrival, &mut told) {
                 return self.slow(lagged);
             }
             // The rest can be read after the restart.
@@ -268,12 +255,13 @@ impl Socket {
                 break;
             }
         }
-        STOPPING
+        self.dialect.stopping(&mut self.outbox);
+        D::STOPPING
     }
 
     /// Records why we end the connection.
     fn ended(&self, what: What, goodbye: Goodbye) -> Goodbye {
-        let entry = self.entry(what, "connection", Decision::Stopped).reason(goodbye.1);
+        let entry = self.entry(what, "connection", Decision::Stopped).reason(&goodbye.1);
         self.note(match &self.visitor.pass {
             Some(pass) => entry.who(&pass.who),
             None => entry,
@@ -306,7 +294,7 @@ impl Socket {
             Some((at, _)) => at + limits::PONG_DEADLINE,
             None => self.heard + limits::PING_INTERVAL,
         };
-        pass.until.map_or(sign_of_life, |until| until.min(sign_of_life))
+        [pass.until, self.dialect.wakes()].into_iter().flatten().fold(sign_of_life, Instant::min)
     }
 
     fn time_passed(&mut self, frames: &Frames<Wire>) -> Option<Goodbye> {
@@ -314,9 +302,13 @@ impl Socket {
         if self.deadline() > now {
             return None;
         }
-        let Some(pass) = &self.visitor.pass else { return Some(self.ended(What::Authentication, NO_CREDENTIAL)) };
+        let Some(pass) = &self.visitor.pass else { return Some(self.ended(What::Authentication, D::UNSHOWN)) };
         if pass.until.is_some_and(|until| until <= now) {
             return Some(self.ended(What::Authentication, EXPIRED));
+        }
+        if self.dialect.wakes().is_some_and(|wakes| wakes <= now) {
+            self.dialect.wake(now, &mut self.outbox);
+            return None;
         }
         let waits = frames.is_blocked() || !self.outbox.is_empty();
         match self.pinged {
@@ -356,11 +348,6 @@ async fn revoked(pass: Option<&Pass>) {
     }
 }
 
-/// The token of a first message, if it is one.
-fn token_of(text: &str) -> Option<Secret> {
-    #[derive(serde::Deserialize)]
-    struct First {
-        token: String,
-    }
-    serde_json::from_str::<First>(text).ok().map(|first| Secret::new(first.token))
+fn told<'a, D>(dialect: &'a mut D, outbox: &'a mut Outbox) -> Told<'a, D> {
+    Told { dialect, outbox }
 }

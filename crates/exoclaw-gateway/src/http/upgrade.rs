@@ -19,7 +19,7 @@ use crate::{
     admission::Place,
     auth::Shown,
     limiter::TooMany,
-    socket::{self, Visitor},
+    socket::{self, JsonRpc, Visitor},
     wire::{Peer, Wire},
 };
 
@@ -69,7 +69,7 @@ pub(super) fn answer(
     let visitor = Visitor { peer, pass, place, door: Arc::clone(door) };
     let task = async move {
         match upgraded.await.map(Upgraded::downcast::<TokioIo<Wire>>) {
-            Ok(Ok(parts)) => socket::run(parts.io.into_inner(), parts.read_buf, visitor).await,
+            Ok(Ok(parts)) => socket::run(parts.io.into_inner(), parts.read_buf, visitor, JsonRpc).await,
             Ok(Err(_)) => tracing::error!(%peer, "the upgraded connection is none of ours"),
             Err(error) => tracing::debug!(%peer, %error, "upgrade a connection"),
         }

@@ -3,7 +3,7 @@
 use exoclaw_protocol::{ApprovalResolveParams, ApprovalResolveResult, RpcError, Verdict};
 use exoclaw_store::audit::{Decision, What};
 
-use super::requests::{Caller, guard};
+use super::{dialect::Caller, requests::guard};
 use crate::http::Door;
 
 /// Leads an answer to its run, after the record of who gave it.

@@ -3,6 +3,7 @@
 //! The library's own stream type fixes its limits when it is made; ours grow once the client is known.
 
 use std::{
+    borrow::Cow,
     future::poll_fn,
     io::{self, ErrorKind, Read, Write},
     pin::Pin,
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use exoclaw_protocol::limits;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_tungstenite::tungstenite::{
-    Error, Message,
+    Error, Message, Utf8Bytes,
     protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext, frame::coding::CloseCode},
 };
 
@@ -121,11 +122,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
     ///
     /// What the client still sends is taken and thrown away for a moment: a socket that is closed with bytes unread is
     /// reset, and a reset overtakes the goodbye.
-    pub(super) async fn close(mut self, mut outbox: Outbox, code: CloseCode, reason: &'static str) {
+    pub(super) async fn close(mut self, mut outbox: Outbox, code: CloseCode, reason: Cow<'static, str>) {
         let goodbye = async {
             // Fails where the client has said goodbye itself.
             drop(poll_fn(|cx| self.poll_send(cx, &mut outbox)).await);
-            let frame = CloseFrame { code, reason: reason.into() };
+            let frame = CloseFrame { code, reason: Utf8Bytes::from(reason.into_owned()) };
             // Fails as above; where the kernel is full, the flush below goes on.
             drop(self.context.close(&mut self.bridge, Some(frame)));
             poll_fn(|cx| self.poll_flush(cx)).await?;

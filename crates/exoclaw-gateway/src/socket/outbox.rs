@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 /// under way, and no further request is read. A client that does not read then falls behind the ring, or owes a pong, and
 /// is closed.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     waiting: VecDeque<Message>,
     /// Payload bytes in `waiting`.
     bytes: usize,
@@ -20,36 +20,36 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// There is room for one message more.
-    pub(super) fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.waiting.is_empty()
             || self.waiting.len() < limits::SOCKET_OUTBOX_MESSAGES && self.bytes < limits::SOCKET_OUTBOX_BYTES
     }
 
-    pub(super) fn text(&mut self, text: String) {
+    pub(crate) fn text(&mut self, text: String) {
         self.push(Message::text(text));
     }
 
-    pub(super) fn ping(&mut self) {
+    pub(crate) fn ping(&mut self) {
         self.push(Message::Ping(Bytes::new()));
     }
 
-    pub(super) fn push(&mut self, message: Message) {
+    pub(crate) fn push(&mut self, message: Message) {
         self.bytes += message.len();
         self.waiting.push_back(message);
     }
 
-    pub(super) fn pop(&mut self) -> Option<Message> {
+    pub(crate) fn pop(&mut self) -> Option<Message> {
         let message = self.waiting.pop_front()?;
         self.bytes -= message.len();
         Some(message)
     }
 
     /// Forgets what waits: its reader does not read.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 }

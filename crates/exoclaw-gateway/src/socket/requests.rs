@@ -2,7 +2,6 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -10,46 +9,17 @@ use exoclaw_protocol::{
     Call, ErrorCode, LoginLinkResult, RpcError, ShownOnce,
     rpc::{Id, Incoming, Request, Response},
 };
-use exoclaw_runtime::Subscription;
 use exoclaw_store::audit::{Decision, Entry, Unrecorded, What};
 use futures::{FutureExt, future::join_all};
 use serde_json::value::RawValue;
 
-use super::{approvals, frames::SENT_MESSAGE_BYTES, tokens};
-use crate::{LOGIN_CODE_LIFETIME, auth::Pass, http::Door, wire::Peer};
-
-/// What is done when a text was answered, in this order.
-#[derive(Debug, Default)]
-pub(super) struct Done {
-    /// Number of the text among those that send messages, if it is one.
-    pub(super) sends: Option<u64>,
-    /// The text that goes back; none where only notifications came.
-    pub(super) text: Option<String>,
-    /// Events to be followed from now on.
-    pub(super) follow: Vec<Follow>,
-}
-
-/// Who asks.
-#[derive(Debug)]
-pub(super) struct Caller {
-    pub(super) pass: Pass,
-    pub(super) peer: Peer,
-}
-
-impl Caller {
-    /// An entry of the audit about what they do.
-    pub(super) fn entry(&self, what: What, action: &'static str, decision: Decision) -> Entry {
-        Entry::new(what, action, decision).who(&self.pass.who).from(self.peer.audited())
-    }
-}
-
-/// A session that is to be followed.
-#[derive(Debug)]
-pub(super) struct Follow {
-    pub(super) subscription: Subscription,
-    /// The client named the place itself: it counts even where the session is followed already.
-    pub(super) exact: bool,
-}
+use super::{
+    approvals,
+    dialect::{Caller, Done, Follow},
+    frames::SENT_MESSAGE_BYTES,
+    tokens,
+};
+use crate::{LOGIN_CODE_LIFETIME, http::Door};
 
 /// The text may send messages: events of the runs that it starts must wait for the answer.
 pub(super) fn sends(incoming: &Incoming) -> bool {
@@ -83,9 +53,9 @@ pub(super) fn too_many(message: &str, retry_after: Duration) -> RpcError {
 }
 
 /// Answers each request of a text with the same refusal.
-pub(super) async fn refuse(error: RpcError, incoming: Incoming, sends: Option<u64>) -> Done {
+pub(super) fn refuse(error: &RpcError, incoming: Incoming) -> Done {
     let one = |request: Result<Request, Response>| match request {
-        Ok(request) => request.id.map(|id| written(&Response::error(id, &error))),
+        Ok(request) => request.id.map(|id| written(&Response::error(id, error))),
         Err(refusal) => Some(written(&refusal)),
     };
     let text = match incoming {
@@ -95,20 +65,20 @@ pub(super) async fn refuse(error: RpcError, incoming: Incoming, sends: Option<u6
             (!texts.is_empty()).then(|| format!("[{}]", texts.join(",")))
         }
     };
-    Done { sends, text, ..Done::default() }
+    Done { text, ..Done::default() }
 }
 
 /// Answers one text.
-pub(super) async fn answer(door: Arc<Door>, caller: Caller, incoming: Incoming, sends: Option<u64>) -> Done {
-    let mut done = Done { sends, ..Done::default() };
+pub(super) async fn answer(door: &Door, caller: &Caller, incoming: Incoming) -> Done {
+    let mut done = Done::default();
     match incoming {
         Incoming::One(request) => {
-            let (response, follow) = respond(&door, &caller, request).await;
+            let (response, follow) = respond(door, caller, request).await;
             done.follow.extend(follow);
             done.text = response.map(|response| text_of(&response));
         }
         Incoming::Batch(batch) => {
-            let all = batch.into_iter().map(|request| respond(&door, &caller, request));
+            let all = batch.into_iter().map(|request| respond(door, caller, request));
             let mut texts = Vec::new();
             let mut bytes = 2;
             for (response, follow) in join_all(all).await {

@@ -11,7 +11,7 @@ use exoclaw_store::{
     audit::{Decision, Entry, What},
 };
 
-use super::requests::{Caller, guard};
+use super::{dialect::Caller, requests::guard};
 use crate::http::Door;
 
 pub(super) async fn create(

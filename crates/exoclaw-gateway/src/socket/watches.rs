@@ -5,10 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use exoclaw_protocol::{
-    Event, SessionKey, limits,
-    rpc::{self, SessionUnsubscribed},
-};
+use exoclaw_protocol::{Event, SessionKey, limits};
 use exoclaw_runtime::{Lagged, Published, Subscription};
 use futures::{
     StreamExt,
@@ -16,10 +13,16 @@ use futures::{
     stream::FuturesUnordered,
 };
 
-use super::outbox::Outbox;
+use super::{dialect::Dialect, outbox::Outbox};
 
 /// Events that one session may write in one go, so that a busy one leaves room for the others.
 const BATCH: usize = 64;
+
+/// Where events are told, and how.
+pub(super) struct Told<'a, D> {
+    pub(super) dialect: &'a mut D,
+    pub(super) outbox: &'a mut Outbox,
+}
 
 /// An event that was waited for, with the place to go on from.
 pub(super) struct Arrival {
@@ -42,7 +45,7 @@ struct Watch {
 /// The sessions that one socket follows, each a place in the session's ring: nothing is queued here.
 ///
 /// At most [`limits::SUBSCRIPTIONS`]. When full, the one that was quiet for the longest time is dropped, and the client
-/// told with [`rpc::SESSION_UNSUBSCRIBED`].
+/// told so.
 #[derive(Default)]
 pub(super) struct Watches {
     by_session: HashMap<SessionKey, Watch>,
@@ -66,17 +69,17 @@ impl Watches {
     }
 
     /// The answer to such a text was written.
-    pub(super) fn sent(&mut self, number: u64, outbox: &mut Outbox) -> Result<(), Lagged> {
+    pub(super) fn sent(&mut self, number: u64, told: &mut Told<'_, impl Dialect>) -> Result<(), Lagged> {
         self.sending.remove(&number);
         let oldest = self.sending.first().copied().unwrap_or(u64::MAX);
         let (free, held) = std::mem::take(&mut self.held).into_iter().partition(|(until, _)| *until < oldest);
         self.held = held;
         let free: Vec<(u64, Arrival)> = free;
-        free.into_iter().try_for_each(|(_, arrival)| self.write(arrival, true, outbox))
+        free.into_iter().try_for_each(|(_, arrival)| self.write(arrival, true, told))
     }
 
     /// Follows a session. A place that the client did not name itself does not move one that it has.
-    pub(super) fn follow(&mut self, subscription: Subscription, exact: bool, outbox: &mut Outbox) {
+    pub(super) fn follow(&mut self, subscription: Subscription, exact: bool, told: &mut Told<'_, impl Dialect>) {
         let session = subscription.session().clone();
         self.uses += 1;
         if let Some(watch) = self.by_session.get_mut(&session) {
@@ -91,7 +94,7 @@ impl Watches {
         let watch = Watch { id: self.ids, stop, used: self.uses, active: true };
         self.by_session.insert(session, watch);
         if self.by_session.len() > limits::SUBSCRIPTIONS {
-            self.drop_quietest(outbox);
+            self.drop_quietest(told);
         }
     }
 
@@ -111,11 +114,11 @@ impl Watches {
     ///
     /// # Errors
     /// When events were lost because the client reads too slowly.
-    pub(super) fn arrived(&mut self, arrival: Arrival, outbox: &mut Outbox) -> Result<(), Lagged> {
-        self.write(arrival, false, outbox)
+    pub(super) fn arrived(&mut self, arrival: Arrival, told: &mut Told<'_, impl Dialect>) -> Result<(), Lagged> {
+        self.write(arrival, false, told)
     }
 
-    fn write(&mut self, arrival: Arrival, mut free: bool, outbox: &mut Outbox) -> Result<(), Lagged> {
+    fn write(&mut self, arrival: Arrival, mut free: bool, told: &mut Told<'_, impl Dialect>) -> Result<(), Lagged> {
         let Arrival { watch: id, mut subscription, event } = arrival;
         let Some(watch) = self.by_session.get_mut(subscription.session()) else { return Ok(()) };
         if watch.id != id {
@@ -134,8 +137,8 @@ impl Watches {
             self.uses += 1;
             watch.used = self.uses;
             watch.active = !event.is_terminal();
-            outbox.text(format!(r#"{{"jsonrpc":"2.0","method":"{}","params":{}}}"#, rpc::SESSION_EVENT, next.json()));
-            if written == BATCH || !outbox.has_room() {
+            told.dialect.event(&next, told.outbox);
+            if written == BATCH || !told.outbox.has_room() {
                 break;
             }
             match subscription.try_next()? {
@@ -161,7 +164,7 @@ impl Watches {
         stop
     }
 
-    fn drop_quietest(&mut self, outbox: &mut Outbox) {
+    fn drop_quietest(&mut self, told: &mut Told<'_, impl Dialect>) {
         let quiet = |(_, watch): &(&SessionKey, &Watch)| (watch.active, watch.used);
         let Some(session) = self.by_session.iter().min_by_key(quiet).map(|(session, _)| session.clone()) else {
             return;
@@ -170,8 +173,6 @@ impl Watches {
             watch.stop.abort();
         }
         self.held.retain(|(_, arrival)| *arrival.subscription.session() != session);
-        if let Ok(text) = rpc::unsubscribed(&SessionUnsubscribed { session }) {
-            outbox.text(text);
-        }
+        told.dialect.dropped(&session, told.outbox);
     }
 }
