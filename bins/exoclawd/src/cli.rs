@@ -380,6 +380,9 @@ pub(crate) struct GatewayArgs {
     /// Port to listen on, 0 for a free one [config: gateway.port]
     #[arg(long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
+    /// Another address, with port, that has the metrics and nothing else [config: metrics.listen]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<std::net::SocketAddr>,
     /// Certificate in PEM, to speak TLS with [config: gateway.tls]
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,

@@ -114,6 +114,7 @@ impl Start<'_> {
             tokens,
             own_socket: own_socket.clone(),
             tls,
+            metrics: config.metrics.listen,
             hosts: config.gateway.hosts,
             origins: config.gateway.origins,
             proxies: config.gateway.proxies,

@@ -37,6 +37,8 @@ pub struct Flags {
     pub bind: Option<String>,
     /// `--port`.
     pub port: Option<u16>,
+    /// `--metrics`.
+    pub metrics: Option<std::net::SocketAddr>,
     /// `--tls-cert` and `--tls-key`.
     pub tls: Option<[String; 2]>,
 }

@@ -28,6 +28,9 @@ pub struct GatewayConfig {
     pub own_socket: Option<PathBuf>,
     /// Speak TLS. Without it only a loopback address can be bound, or one that proxies alone can reach.
     pub tls: Option<TlsConfig>,
+    /// A listener of its own that answers `GET /metrics` alone. A loopback address answers everyone without TLS; any other
+    /// is under the rules of [`addr`](Self::addr).
+    pub metrics: Option<SocketAddr>,
     /// Names under which the gateway may be addressed, beside IP addresses and `localhost`. A page that points another
     /// name at this machine (DNS rebinding) gets nothing.
     pub hosts: Vec<String>,
@@ -46,6 +49,7 @@ impl GatewayConfig {
             tokens: Arc::new(Tokens::in_memory()),
             own_socket: None,
             tls: None,
+            metrics: None,
             hosts: Vec::new(),
             origins: Vec::new(),
             proxies: Vec::new(),
@@ -60,16 +64,16 @@ impl GatewayConfig {
     }
 
     pub(crate) fn check(&self) -> Result<(), BindError> {
-        let local = self.addr.ip().is_loopback();
+        [self.addr].into_iter().chain(self.metrics).try_for_each(|addr| self.check_address(addr))
+    }
+
+    fn check_address(&self, addr: SocketAddr) -> Result<(), BindError> {
+        let local = addr.ip().is_loopback();
         match &self.token {
-            None if !local => Err(BindError::NoToken { addr: self.addr }),
+            None if !local => Err(BindError::NoToken { addr }),
             Some(token) if token.expose().trim().is_empty() => Err(BindError::EmptyToken),
-            Some(token) if !local && token.expose().len() < TOKEN_BYTES => {
-                Err(BindError::ShortToken { addr: self.addr })
-            }
-            Some(_) if !local && self.tls.is_none() && self.proxies.is_empty() => {
-                Err(BindError::NoTls { addr: self.addr })
-            }
+            Some(token) if !local && token.expose().len() < TOKEN_BYTES => Err(BindError::ShortToken { addr }),
+            Some(_) if !local && self.tls.is_none() && self.proxies.is_empty() => Err(BindError::NoTls { addr }),
             None | Some(_) => Ok(()),
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     Assets, BindError, GatewayConfig,
     admission::{Admission, Place},
     auth::Auth,
-    http::{self, Door},
+    http::{self, Door, Entrance},
     own_socket::OwnSocket,
     site::Site,
     tls::{self, Tls},
@@ -39,6 +39,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Gateway {
     listener: TcpListener,
+    metrics: Option<(TcpListener, SocketAddr)>,
     own_socket: Option<OwnSocket>,
     tls: Option<Arc<Tls>>,
     addr: SocketAddr,
@@ -54,9 +55,8 @@ impl Gateway {
     pub async fn bind(config: GatewayConfig, runtime: Runtime, assets: Arc<dyn Assets>) -> Result<Self, BindError> {
         config.check()?;
         let tls = config.tls.map(Tls::load).transpose()?.map(Arc::new);
-        let failed = |source| BindError::Listen { addr: config.addr, source };
-        let listener = listen(config.addr).map_err(failed)?;
-        let addr = listener.local_addr().map_err(failed)?;
+        let (listener, addr) = listen(config.addr)?;
+        let metrics = config.metrics.map(listen).transpose()?;
         let own_socket = config
             .own_socket
             .as_deref()
@@ -69,12 +69,17 @@ impl Gateway {
         let admission = Admission::new(&config.proxies, Arc::clone(runtime.metrics()));
         let door =
             Door { links, tokens, site: Site::new(&config.hosts, &config.origins, &config.proxies), runtime, assets };
-        Ok(Self { listener, own_socket, tls, addr, door: Arc::new(door), admission })
+        Ok(Self { listener, metrics, own_socket, tls, addr, door: Arc::new(door), admission })
     }
 
     /// The address that was bound.
     pub fn local_addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// The address of the listener for metrics, if there is one.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|(_, addr)| *addr)
     }
 
     /// An address for the browser of whoever started the daemon. Its code is good once, for
@@ -105,22 +110,25 @@ impl Gateway {
             // All branches only wait: nothing is lost when another one wins.
             let accepted = tokio::select! {
                 () = stop.cancelled() => return,
-                accepted = self.listener.accept() => accepted.map(|(stream, peer)| {
-                    // Fails only on a socket that is gone.
-                    drop(stream.set_nodelay(true));
-                    (Wire::Tcp(stream), Peer::Net(peer))
-                }),
-                accepted = own(self.own_socket.as_ref(), self.door.runtime.audit()) => accepted.map(|stream| (Wire::Unix(stream), Peer::Own)),
+                accepted = accept(Some(&self.listener)) => accepted.map(|(wire, peer)| (wire, peer, Entrance::Main)),
+                accepted = accept(self.metrics.as_ref().map(|(listener, _)| listener)) => {
+                    let is_local = self.metrics_addr().is_some_and(|addr| addr.ip().is_loopback());
+                    accepted.map(|(wire, peer)| (wire, peer, Entrance::Metrics { is_local }))
+                }
+                accepted = own(self.own_socket.as_ref(), self.door.runtime.audit()) => {
+                    accepted.map(|stream| (Wire::Unix(stream), Peer::Own, Entrance::Main))
+                }
             };
             match accepted {
-                Ok((stream, peer)) => {
+                Ok((stream, peer, entrance)) => {
                     let Some(place) = self.admission.admit(peer.source()) else {
                         let entry = Entry::new(What::Limit, "connect", Decision::Refused).from(peer.audited());
                         self.door.runtime.audit().note(entry.reason("all sockets are taken"));
                         continue;
                     };
-                    let tls = self.tls.as_ref().map(|tls| tls.acceptor());
-                    let connection = greet(tls, Arc::clone(&self.door), stream, peer, Arc::new(place));
+                    let tls = self.tls.as_ref().filter(|_| entrance != Entrance::Metrics { is_local: true });
+                    let tls = tls.map(|tls| tls.acceptor());
+                    let connection = greet(tls, Arc::clone(&self.door), stream, peer, Arc::new(place), entrance);
                     if tasks.spawn("connection", connection).is_err() {
                         return;
                     }
@@ -135,7 +143,14 @@ impl Gateway {
 }
 
 /// Agrees on TLS, where it is spoken, and serves.
-async fn greet(tls: Option<TlsAcceptor>, door: Arc<Door>, stream: Wire, peer: Peer, place: Arc<Place>) {
+async fn greet(
+    tls: Option<TlsAcceptor>,
+    door: Arc<Door>,
+    stream: Wire,
+    peer: Peer,
+    place: Arc<Place>,
+    entrance: Entrance,
+) {
     let stream = match (tls, stream) {
         (Some(tls), Wire::Tcp(stream)) => {
             let stop = door.runtime.tasks().token();
@@ -153,7 +168,16 @@ async fn greet(tls: Option<TlsAcceptor>, door: Arc<Door>, stream: Wire, peer: Pe
         }
         (_, stream) => stream,
     };
-    http::serve(door, stream, peer, place).await;
+    http::serve(door, stream, peer, place, entrance).await;
+}
+
+/// The next connection of a listener; waits for ever where there is none.
+async fn accept(listener: Option<&TcpListener>) -> std::io::Result<(Wire, Peer)> {
+    let Some(listener) = listener else { return std::future::pending().await };
+    let (stream, peer) = listener.accept().await?;
+    // Fails only on a socket that is gone.
+    drop(stream.set_nodelay(true));
+    Ok((Wire::Tcp(stream), Peer::Net(peer)))
 }
 
 /// The next connection of the own socket; waits for ever where there is none.
@@ -199,8 +223,13 @@ impl LoginLinks {
     }
 }
 
-/// A listener that takes a port over from a daemon which ended just now.
-fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
+/// A listener that takes a port over from a daemon which ended just now, and the address that it got.
+fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
+    let listener = try_listen(addr).and_then(|listener| listener.local_addr().map(|addr| (listener, addr)));
+    listener.map_err(|source| BindError::Listen { addr, source })
+}
+
+fn try_listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = match addr {
         SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
         SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,

@@ -63,13 +63,25 @@ impl Door {
     }
 }
 
+/// By which listener a connection came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entrance {
+    /// The one for everything.
+    Main,
+    /// The one for metrics, which nothing else is to be had from.
+    Metrics {
+        /// Other machines can't reach it, and no credential is asked for.
+        is_local: bool,
+    },
+}
+
 /// Serves one connection until it ends, is upgraded, is needed for somebody else, or the daemon stops.
-pub(crate) async fn serve(door: Arc<Door>, stream: Wire, peer: Peer, place: Arc<Place>) {
+pub(crate) async fn serve(door: Arc<Door>, stream: Wire, peer: Peer, place: Arc<Place>, entrance: Entrance) {
     let stop = door.runtime.tasks().token();
     let own_place = Arc::clone(&place);
     let service = service_fn(move |request| {
         let (door, place) = (Arc::clone(&door), Arc::clone(&place));
-        async move { Ok::<_, Infallible>(answer::secure(route(&door, request, peer, place).await)) }
+        async move { Ok::<_, Infallible>(answer::secure(route(&door, request, peer, place, entrance).await)) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -95,7 +107,13 @@ fn log_end(peer: Peer, ended: hyper::Result<()>) {
     }
 }
 
-async fn route(door: &Arc<Door>, mut request: Request<Incoming>, peer: Peer, place: Arc<Place>) -> Answer {
+async fn route(
+    door: &Arc<Door>,
+    mut request: Request<Incoming>,
+    peer: Peer,
+    place: Arc<Place>,
+    entrance: Entrance,
+) -> Answer {
     // A target with a host of its own (RFC 9112, section 3.2.2) is for proxies, and would go past the check of `Host`.
     if request.uri().authority().is_some() {
         return answer::refusal(StatusCode::BAD_REQUEST, "this is no proxy");
@@ -111,6 +129,9 @@ async fn route(door: &Arc<Door>, mut request: Request<Incoming>, peer: Peer, pla
     };
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     match request.uri().path() {
+        "/metrics" if reads && entrance == (Entrance::Metrics { is_local: true }) => metrics::answer(door),
+        "/metrics" if reads => metrics::answer_reader(door, request.headers(), own_page, peer),
+        _ if entrance != Entrance::Main => answer::refusal(StatusCode::NOT_FOUND, "only /metrics is to be had here"),
         "/ws" => upgrade::answer(door, &mut request, peer, own_page, place),
         "/livez" if reads => answer::text(StatusCode::OK, "ok\n"),
         "/readyz" if reads => match door.runtime.ready() {
@@ -118,7 +139,6 @@ async fn route(door: &Arc<Door>, mut request: Request<Incoming>, peer: Peer, pla
             Err(reason) => answer::text(StatusCode::SERVICE_UNAVAILABLE, &format!("{}\n", reason.message)),
         },
         "/login" => login::answer(door, request, peer).await,
-        "/metrics" if reads => metrics::answer(door, request.headers(), own_page, peer),
         _ if reads => assets::answer(&*door.assets, &request),
         _ => answer::refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here"),
     }

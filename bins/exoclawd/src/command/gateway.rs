@@ -32,7 +32,7 @@ const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(2);
 pub(super) fn run(args: GatewayArgs, context: &mut Context<'_>) -> Result<Exit, CliError> {
     let tls = args.tls_cert.as_ref().zip(args.tls_key.as_ref());
     let tls = tls.map(|(cert, key)| [cert, key].map(|path| absolute(path)));
-    let flags = Flags { bind: args.bind.clone(), port: args.port, tls };
+    let flags = Flags { bind: args.bind.clone(), port: args.port, metrics: args.metrics, tls };
     let loaded = context.config(&flags)?;
     for notice in &loaded.notices {
         context.terminal.notice(notice)?;
@@ -97,6 +97,9 @@ async fn serve(
     })?;
     greet(&gateway, is_demo, context)?;
     tracing::info!(address = %file.address, demo = is_demo, "listening");
+    if let Some(address) = gateway.metrics_addr() {
+        tracing::info!(%address, "metrics");
+    }
 
     notify.ready();
     let serving = attend(runtime.clone(), gateway, drain, &mut signals, &notify, context);
@@ -156,6 +159,7 @@ fn greet(gateway: &Gateway, is_demo: bool, context: &mut Context<'_>) -> Result<
     if context.terminal.json {
         let body = json!({
             "address": address, "loginLink": link, "pid": std::process::id(), "demo": is_demo,
+            "metrics": gateway.metrics_addr(),
             "version": env!("CARGO_PKG_VERSION"),
         });
         context.terminal.value(&body)?;

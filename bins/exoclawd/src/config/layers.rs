@@ -65,6 +65,9 @@ pub(super) fn stack(file: Option<&ConfigFile>, sources: &Sources<'_>) -> Result<
     if let Some(port) = sources.flags.port {
         figment = figment.merge(Layer::one("--port", ["gateway", "port"], port.into()));
     }
+    if let Some(listen) = sources.flags.metrics {
+        figment = figment.merge(Layer::one("--metrics", ["metrics", "listen"], listen.to_string().into()));
+    }
     if let Some([cert, key]) = &sources.flags.tls {
         for (flag, name, path) in [("--tls-cert", "cert", cert), ("--tls-key", "key", key)] {
             let file = Dict::from([(name.to_owned(), path.as_str().into())]);

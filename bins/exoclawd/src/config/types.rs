@@ -16,6 +16,9 @@ use super::{Currency, ModelPattern};
 pub struct Config {
     /// `[gateway]`.
     pub gateway: GatewayConfig,
+    /// `[metrics]`.
+    #[serde(default)]
+    pub metrics: MetricsConfig,
     /// `[sandbox]`.
     pub sandbox: SandboxConfig,
     /// `[providers.NAME]`.
@@ -81,6 +84,14 @@ impl GatewayConfig {
     pub(crate) fn drain(&self) -> std::time::Duration {
         std::time::Duration::from_secs(self.drain_seconds.into())
     }
+}
+
+/// Where metrics are to be had beside `GET /metrics` of the gateway.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Address and port of a listener that has nothing else.
+    pub listen: Option<std::net::SocketAddr>,
 }
 
 /// Whose plugins are loaded.

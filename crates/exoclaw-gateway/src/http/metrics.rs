@@ -13,7 +13,8 @@ use http::{
 use super::{Answer, Door, answer};
 use crate::{auth::Shown, limiter::TooMany, wire::Peer};
 
-pub(super) fn answer(door: &Door, headers: &HeaderMap, own_page: bool, peer: Peer) -> Answer {
+/// For those who show that they may read.
+pub(super) fn answer_reader(door: &Door, headers: &HeaderMap, own_page: bool, peer: Peer) -> Answer {
     let shown = door.head(headers, own_page, peer);
     let refused = match shown {
         Shown::Known(pass) if pass.scope.covers(Scope::Read) => None,
@@ -29,6 +30,11 @@ pub(super) fn answer(door: &Door, headers: &HeaderMap, own_page: bool, peer: Pee
         refusal.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         return refusal;
     }
+    answer(door)
+}
+
+/// For everyone.
+pub(super) fn answer(door: &Door) -> Answer {
     let mut metrics = answer::text(StatusCode::OK, &text(&door.runtime.measure()));
     let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     metrics.headers_mut().insert(CONTENT_TYPE, format);

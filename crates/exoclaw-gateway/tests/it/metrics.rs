@@ -1,7 +1,8 @@
 //! What is counted, and who may see it.
 
 use exoclaw_agent::test_util::Answer;
-use exoclaw_protocol::{Call, Scope, TokenCreateParams};
+use exoclaw_gateway::{BindError, Gateway, GatewayConfig, NoAssets};
+use exoclaw_protocol::{Call, Scope, Secret, TokenCreateParams};
 
 use crate::support::{TOKEN, World};
 
@@ -53,6 +54,44 @@ async fn only_who_may_read_sees_it() {
     let params = TokenCreateParams { name: "prometheus".parse().unwrap(), scope: Scope::Read, expires_in_s: None };
     let token = world.tokens.create(params, 1_800_000_000_000).unwrap().token;
     assert_eq!(scrape(&world, token.expose()).await.status(), 200);
+}
+
+/// Without a credential where nobody else can reach it, and nothing but metrics.
+#[tokio::test]
+async fn a_listener_of_its_own_has_metrics_alone() {
+    let local: std::net::SocketAddr = ([127, 0, 0, 1], 0).into();
+    let config = GatewayConfig::new(local).with_token(Secret::new(TOKEN));
+    let world = World::with(GatewayConfig { metrics: Some(local), ..config.clone() }).await;
+    let at = world.metrics.unwrap();
+    let get = async |path: &str, head: &str| {
+        world.http_at(at, &format!("GET {path} HTTP/1.1\n{head}\nConnection: close\n\n")).await
+    };
+    let scraped = get("/metrics", "Host: {host}").await;
+    assert_eq!((scraped.status(), scraped.body().contains("exoclaw_build_info")), (200, true));
+    for path in ["/", "/index.html", "/livez", "/login", "/ws"] {
+        assert_eq!(get(path, &format!("Host: {{host}}\nAuthorization: Bearer {TOKEN}")).await.status(), 404, "{path}");
+    }
+    for head in ["Host: rebound.example", "Host: {host}\nOrigin: http://evil.example"] {
+        assert_eq!(get("/metrics", head).await.status(), 403, "{head}");
+    }
+    assert_eq!(world.get("/metrics").await.status(), 401, "the other listener asks as before");
+
+    let open: std::net::SocketAddr = ([0, 0, 0, 0], 0).into();
+    let bound = async |config| {
+        let (runtime, ..) = crate::support::runtime(std::sync::Arc::new(exoclaw_store::MemoryStore::new())).await;
+        Gateway::bind(config, runtime, std::sync::Arc::new(NoAssets)).await
+    };
+    let refused = bound(GatewayConfig { metrics: Some(open), ..config.clone() }).await;
+    assert!(matches!(refused, Err(BindError::NoTls { .. })), "{refused:?}");
+    let refused = bound(GatewayConfig { metrics: Some(open), token: None, ..config.clone() }).await;
+    assert!(matches!(refused, Err(BindError::NoToken { .. })), "{refused:?}");
+    // Behind a proxy that speaks TLS, it asks for a credential.
+    let proxies = vec![[127, 0, 0, 1].into()];
+    let world = World::with(GatewayConfig { metrics: Some(open), proxies, ..config }).await;
+    let at = (std::net::Ipv4Addr::LOCALHOST, world.metrics.unwrap().port()).into();
+    let head = "GET /metrics HTTP/1.1\nHost: {host}\nConnection: close\n";
+    assert_eq!(world.http_at(at, &format!("{head}\n")).await.status(), 401);
+    assert_eq!(world.http_at(at, &format!("{head}Authorization: Bearer {TOKEN}\n\n")).await.status(), 200);
 }
 
 /// The names that `specs/telemetry.md` promises are those that are told.

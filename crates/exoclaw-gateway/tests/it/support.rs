@@ -74,6 +74,7 @@ pub(crate) struct World {
     pub(crate) script: Script,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) addr: SocketAddr,
+    pub(crate) metrics: Option<SocketAddr>,
     pub(crate) link: String,
     pub(crate) served: JoinHandle<()>,
 }
@@ -113,16 +114,21 @@ impl World {
         let (runtime, script, clock) = audited(store.clone(), audit).await;
         let tokens = config.tokens.clone();
         let gateway = Gateway::bind(config, runtime.clone(), Arc::new(TestAssets)).await.unwrap();
-        let (addr, link) = (gateway.local_addr(), gateway.login_link());
+        let (addr, metrics, link) = (gateway.local_addr(), gateway.metrics_addr(), gateway.login_link());
         #[expect(clippy::disallowed_methods, reason = "the test owns it")]
         let served = tokio::spawn(gateway.serve());
-        Self { runtime, store, tokens, script, clock, addr, link, served }
+        Self { runtime, store, tokens, script, clock, addr, metrics, link, served }
     }
 
     /// One request as written, with `{host}` filled in; its answer until the connection ends.
     pub(crate) async fn http(&self, request: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.addr).await.unwrap();
-        let request = request.replace("{host}", &self.addr.to_string()).replace('\n', "\r\n");
+        self.http_at(self.addr, request).await
+    }
+
+    /// The same, at another listener.
+    pub(crate) async fn http_at(&self, addr: SocketAddr, request: &str) -> Answer {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        let request = request.replace("{host}", &addr.to_string()).replace('\n', "\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         // A server that refuses early may reset the connection after its answer.
