@@ -32,6 +32,10 @@ faults *ARGS:
 fuzz *ARGS:
     cargo xtask fuzz {{ARGS}}
 
+# Autobahn's cases against the WebSocket stack, with pip
+conformance:
+    cargo xtask conformance
+
 # All tests, with a floor for the lines they reach
 coverage:
     cargo xtask coverage

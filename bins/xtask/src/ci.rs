@@ -5,7 +5,7 @@
 use std::{env, fs, process::Command};
 
 use crate::{
-    browser, deny, faults,
+    browser, conformance, deny, faults,
     shell::{Result, Shell},
     toolchain::{self, Guest},
     up,
@@ -74,6 +74,7 @@ const GATES: &[(&str, Gate)] = &[
     ("wasm", wasm),
     ("docs", docs),
     ("alone", alone),
+    ("conformance", conformance::conformance),
     ("browser", browser),
     ("fuzz", |shell| fuzz(shell, &["--seconds", FUZZ_SECONDS].map(str::to_owned))),
 ];

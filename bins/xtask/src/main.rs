@@ -7,6 +7,7 @@
 
 mod browser;
 mod ci;
+mod conformance;
 mod deny;
 mod faults;
 mod plugins;
@@ -27,6 +28,7 @@ cargo xtask plugins        only build the example plugins in Rust into target/pl
 cargo xtask languages      examples and new projects in Rust, JavaScript and Python, with npm and pip
 cargo xtask faults [ARGS]  kills, power cuts, failing disks; --help says more
 cargo xtask fuzz [ARGS]    mutated inputs for every decoder of outside bytes: --seconds N, --seed N, TARGET…
+cargo xtask conformance    Autobahn's cases against the WebSocket stack, with pip
 cargo xtask coverage       all tests, with a floor for the lines they reach
 cargo xtask bench          measure a release build: serving, then each crate's hot paths";
 
@@ -58,6 +60,7 @@ fn run(shell: &mut Shell, command: &str, args: &[String]) -> Result<()> {
         "languages" => ci::languages(shell, args),
         "faults" => faults::faults(shell, args),
         "fuzz" => ci::fuzz(shell, args),
+        "conformance" => shell.section("conformance", conformance::conformance),
         "coverage" => ci::coverage(shell),
         "bench" => ci::bench(shell, args),
         "" | "help" | "--help" | "-h" => {

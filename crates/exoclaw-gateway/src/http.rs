@@ -4,7 +4,7 @@ mod answer;
 mod assets;
 mod login;
 mod metrics;
-mod upgrade;
+pub(crate) mod upgrade;
 
 use std::{convert::Infallible, sync::Arc};
 

@@ -24,6 +24,8 @@
 //! ```
 
 mod config;
+#[cfg(feature = "test-util")]
+pub mod echo;
 mod gateway;
 
 mod admission;

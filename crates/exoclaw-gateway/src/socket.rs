@@ -2,6 +2,8 @@
 
 mod approvals;
 pub(crate) mod dialect;
+#[cfg(feature = "test-util")]
+pub(crate) mod echo;
 mod frames;
 mod json_rpc;
 pub(crate) mod outbox;
@@ -279,13 +281,8 @@ impl<D: Dialect> Socket<D> {
 
     /// What is said to a client after a failure of the connection, if it can still hear it.
     fn parting(&self, error: &Error) -> Option<Goodbye> {
-        match error {
-            Error::Capacity(_) => Some(self.ended(What::Limit, TOO_LARGE)),
-            Error::Utf8(_) => Some(NOT_UTF8),
-            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
-            Error::Protocol(_) => Some(NO_WEBSOCKET),
-            _ => None,
-        }
+        let goodbye = parting(error)?;
+        Some(if matches!(error, Error::Capacity(_)) { self.ended(What::Limit, goodbye) } else { goodbye })
     }
 
     fn deadline(&self) -> Instant {
@@ -322,6 +319,17 @@ impl<D: Dialect> Socket<D> {
         }
         self.pinged = Some((now, frames.written()));
         None
+    }
+}
+
+/// What is said to whoever broke a rule of the protocol.
+fn parting(error: &Error) -> Option<Goodbye> {
+    match error {
+        Error::Capacity(_) => Some(TOO_LARGE),
+        Error::Utf8(_) => Some(NOT_UTF8),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some(NO_WEBSOCKET),
+        _ => None,
     }
 }
 

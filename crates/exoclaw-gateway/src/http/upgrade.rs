@@ -77,6 +77,11 @@ pub(super) fn answer(
     if door.runtime.tasks().spawn("socket", task).is_err() {
         return answer::refusal(StatusCode::SERVICE_UNAVAILABLE, STOPPING);
     }
+    switch(accept)
+}
+
+/// The answer after which both sides speak WebSocket.
+pub(crate) fn switch(accept: HeaderValue) -> Answer {
     let mut switch = answer::empty(StatusCode::SWITCHING_PROTOCOLS);
     let headers = switch.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -86,7 +91,7 @@ pub(super) fn answer(
 }
 
 /// The answer to the client's key, or the refusal of what is no opening handshake.
-fn accept_key<B>(request: &Request<B>) -> Result<HeaderValue, Box<Answer>> {
+pub(crate) fn accept_key<B>(request: &Request<B>) -> Result<HeaderValue, Box<Answer>> {
     let headers = request.headers();
     if request.method() != Method::GET || !has_token(headers, UPGRADE, "websocket") {
         let mut refusal = answer::refusal(StatusCode::UPGRADE_REQUIRED, "this path speaks WebSocket");
