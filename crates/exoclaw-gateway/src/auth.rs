@@ -46,7 +46,7 @@ impl fmt::Debug for Fingerprint {
 
 /// 128 random bits as text.
 #[expect(clippy::expect_used, reason = "a system without random numbers can keep nobody out")]
-fn random_text() -> String {
+pub(crate) fn random_text() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("random numbers of the system");
     hex::encode(bytes)

@@ -67,8 +67,14 @@ impl Gateway {
         let auth = if tls.is_some() { auth.over_tls() } else { auth };
         let links = LoginLinks { addr, scheme: if tls.is_some() { "https" } else { "http" }, auth: Arc::new(auth) };
         let admission = Admission::new(&config.proxies, Arc::clone(runtime.metrics()));
-        let door =
-            Door { links, tokens, site: Site::new(&config.hosts, &config.origins, &config.proxies), runtime, assets };
+        let door = Door {
+            links,
+            tokens,
+            site: Site::new(&config.hosts, &config.origins, &config.proxies),
+            runtime,
+            assets,
+            presence: Arc::default(),
+        };
         Ok(Self { listener, metrics, own_socket, tls, addr, door: Arc::new(door), admission })
     }
 

@@ -25,7 +25,9 @@ use crate::{
     LoginLinks,
     admission::Place,
     auth::{Auth, Shown},
+    openclaw::{OpenClaw, Presence},
     site::Site,
+    socket::JsonRpc,
     wire::{Peer, Wire},
 };
 
@@ -42,6 +44,8 @@ pub(crate) struct Door {
     pub(crate) site: Site,
     pub(crate) runtime: Runtime,
     pub(crate) assets: Arc<dyn Assets>,
+    /// Clients of OpenClaw's that are connected.
+    pub(crate) presence: Arc<Presence>,
 }
 
 impl Door {
@@ -132,7 +136,11 @@ async fn route(
         "/metrics" if reads && entrance == (Entrance::Metrics { is_local: true }) => metrics::answer(door),
         "/metrics" if reads => metrics::answer_reader(door, request.headers(), own_page, peer),
         _ if entrance != Entrance::Main => answer::refusal(StatusCode::NOT_FOUND, "only /metrics is to be had here"),
-        "/ws" => upgrade::answer(door, &mut request, peer, own_page, place),
+        "/ws" => upgrade::answer(door, &mut request, peer, own_page, place, || JsonRpc),
+        "/" if upgrade::is_wanted(&request) => {
+            let clock = Arc::clone(door.runtime.clock());
+            upgrade::answer(door, &mut request, peer, own_page, place, || OpenClaw::new(clock))
+        }
         "/livez" if reads => answer::text(StatusCode::OK, "ok\n"),
         "/readyz" if reads => match door.runtime.ready() {
             Ok(()) => answer::text(StatusCode::OK, "ok\n"),

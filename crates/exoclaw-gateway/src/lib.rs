@@ -38,6 +38,7 @@ mod tls;
 mod wire;
 
 mod http;
+mod openclaw;
 mod socket;
 
 pub use auth::{COOKIE_LIFETIME, LOGIN_CODE_LIFETIME};

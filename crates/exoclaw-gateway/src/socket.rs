@@ -1,6 +1,6 @@
 //! One WebSocket: a client's requests in, answers and events out.
 
-mod approvals;
+pub(crate) mod approvals;
 pub(crate) mod dialect;
 #[cfg(feature = "test-util")]
 pub(crate) mod echo;
@@ -192,15 +192,15 @@ impl<D: Dialect> Socket<D> {
 
     /// A text that may show a credential.
     fn greet(&mut self, text: &str, frames: &mut Frames<Wire>) -> Option<Goodbye> {
-        let Visitor { peer, door, .. } = &self.visitor;
-        let desk = Desk { door, peer: *peer };
+        let Visitor { peer, pass, door, .. } = &self.visitor;
+        let desk = Desk { door, peer: *peer, pass: pass.as_ref() };
         match self.dialect.greet(text, &desk) {
-            Greeted::In(pass, text) => {
+            Greeted::In(pass, welcome) => {
                 self.note(self.entry(What::Authentication, D::GREETING, Decision::Allowed).who(&pass.who));
                 self.visitor.pass = Some(pass);
                 self.visitor.place.known();
                 frames.trust();
-                self.outbox.text(text);
+                self.requests.push(welcome);
                 None
             }
             Greeted::Out { text, reason, goodbye } => {

@@ -4,9 +4,9 @@ use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
 
 use exoclaw_agent::TurnLimits;
 use exoclaw_protocol::{
-    AgentId, AgentStatus, ChatHistoryParams, ChatHistoryResult, ErrorCode, PingResult, PluginListResult, RpcError,
-    SessionInfo, SessionKey, SessionListParams, SessionListResult, SessionRef, SessionSubscribeParams,
-    SessionSubscribeResult, StatusResult, limits,
+    AgentId, AgentStatus, ChatHistoryParams, ChatHistoryResult, ErrorCode, IdempotencyKey, PingResult,
+    PluginListResult, RpcError, RunId, SessionInfo, SessionKey, SessionListParams, SessionListResult, SessionRef,
+    SessionSubscribeParams, SessionSubscribeResult, StatusResult, limits,
 };
 use exoclaw_router::Router;
 use exoclaw_store::{Store, audit::Audit};
@@ -206,6 +206,24 @@ impl Runtime {
             }
         }
         replaced
+    }
+
+    /// The canonical name of a session.
+    ///
+    /// # Errors
+    /// When it names an unknown agent, or does not fit into a key.
+    pub fn session_key(&self, session: &SessionRef) -> Result<SessionKey, RpcError> {
+        self.inner.resolve(session)
+    }
+
+    /// The run that answers the message which was sent under a key.
+    ///
+    /// # Errors
+    /// When the session names an unknown agent, or can't be read.
+    pub async fn run_of(&self, session: &SessionRef, key: &IdempotencyKey) -> Result<Option<RunId>, RpcError> {
+        let session = self.inner.resolve(session)?;
+        let found = self.inner.store.find_key(&session, key).await.map_err(|error| read_refusal(&error))?;
+        Ok(found.map(|found| found.run_id))
     }
 
     /// Answers `session.list`.

@@ -1,4 +1,4 @@
-//! `GET /ws`: the opening handshake of RFC 6455, section 4.2.
+//! The opening handshake of a WebSocket (RFC 6455, section 4.2).
 
 use std::sync::Arc;
 
@@ -19,19 +19,26 @@ use crate::{
     admission::Place,
     auth::Shown,
     limiter::TooMany,
-    socket::{self, JsonRpc, Visitor},
+    socket::{self, Visitor, dialect::Dialect},
     wire::{Peer, Wire},
 };
 
 /// Said to whoever comes too late.
 const STOPPING: &str = "the daemon is stopping: connect again when it is back";
 
-pub(super) fn answer(
+/// The request asks for a WebSocket.
+pub(super) fn is_wanted<B>(request: &Request<B>) -> bool {
+    has_token(request.headers(), UPGRADE, "websocket")
+}
+
+/// Switches to a WebSocket that speaks this dialect, or says why not.
+pub(super) fn answer<D: Dialect>(
     door: &Arc<Door>,
     request: &mut Request<Incoming>,
     peer: Peer,
     own_page: bool,
     place: Arc<Place>,
+    dialect: impl FnOnce() -> D,
 ) -> Answer {
     let accept = match accept_key(request) {
         Ok(accept) => accept,
@@ -67,9 +74,10 @@ pub(super) fn answer(
     }
     let upgraded = hyper::upgrade::on(request);
     let visitor = Visitor { peer, pass, place, door: Arc::clone(door) };
+    let dialect = dialect();
     let task = async move {
         match upgraded.await.map(Upgraded::downcast::<TokioIo<Wire>>) {
-            Ok(Ok(parts)) => socket::run(parts.io.into_inner(), parts.read_buf, visitor, JsonRpc).await,
+            Ok(Ok(parts)) => socket::run(parts.io.into_inner(), parts.read_buf, visitor, dialect).await,
             Ok(Err(_)) => tracing::error!(%peer, "the upgraded connection is none of ours"),
             Err(error) => tracing::debug!(%peer, %error, "upgrade a connection"),
         }

@@ -7,7 +7,7 @@ use super::{dialect::Caller, requests::guard};
 use crate::http::Door;
 
 /// Leads an answer to its run, after the record of who gave it.
-pub(super) async fn resolve(
+pub(crate) async fn resolve(
     door: &Door,
     caller: &Caller,
     params: ApprovalResolveParams,

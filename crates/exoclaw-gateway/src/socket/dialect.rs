@@ -5,6 +5,7 @@ use std::{borrow::Cow, future::Future, sync::Arc};
 use exoclaw_protocol::{RpcError, Secret, SessionKey};
 use exoclaw_runtime::{Published, Subscription, metrics::Credential};
 use exoclaw_store::audit::{Decision, Entry, What};
+use futures::future::BoxFuture;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -75,7 +76,7 @@ pub(crate) trait Asked: Send + 'static {
 /// What became of a text that was to show a credential.
 pub(crate) enum Greeted {
     /// Its sender is known, and hears this.
-    In(Pass, String),
+    In(Pass, BoxFuture<'static, Done>),
     /// It is not, hears this, and the connection ends.
     Out {
         /// The answer, where there is one.
@@ -122,8 +123,10 @@ impl Caller {
 
 /// Where credentials are looked at.
 pub(crate) struct Desk<'a> {
-    pub(crate) door: &'a Door,
+    pub(crate) door: &'a Arc<Door>,
     pub(crate) peer: Peer,
+    /// What the upgrade showed.
+    pub(crate) pass: Option<&'a Pass>,
 }
 
 impl Desk<'_> {

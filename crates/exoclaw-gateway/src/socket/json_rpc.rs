@@ -7,6 +7,7 @@ use exoclaw_protocol::{
     rpc::{self, Id, Incoming, Response, SessionUnsubscribed},
 };
 use exoclaw_runtime::Published;
+use futures::future::BoxFuture;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -43,7 +44,7 @@ impl Dialect for JsonRpc {
     fn greet(&mut self, text: &str, desk: &Desk<'_>) -> Greeted {
         let token = token_of(text);
         let (error, goodbye) = match token.as_ref().map(|token| desk.token(token)) {
-            Some(Ok(Some(pass))) => return Greeted::In(pass, r#"{"ok":true}"#.to_owned()),
+            Some(Ok(Some(pass))) => return Greeted::In(pass, welcome()),
             Some(Ok(None)) => (RpcError::new(ErrorCode::Unauthorized, "the token is not the gateway's"), UNAUTHORIZED),
             Some(Err(TooMany { retry_after })) => (requests::too_many("too many wrong tokens", retry_after), TOO_MANY),
             None => (RpcError::new(ErrorCode::Unauthorized, SHOW_FIRST), UNAUTHORIZED),
@@ -95,6 +96,11 @@ impl Asked for Incoming {
     fn refuse(self, error: RpcError) -> Done {
         requests::refuse(&error, self)
     }
+}
+
+fn welcome() -> BoxFuture<'static, Done> {
+    let done = Done { text: Some(r#"{"ok":true}"#.to_owned()), ..Done::default() };
+    Box::pin(async { done })
 }
 
 /// The token of a first message, if it is one.

@@ -8,6 +8,7 @@ mod http;
 mod limits;
 mod matrix;
 mod metrics;
+mod openclaw;
 mod rpc;
 mod spec;
 mod support;

@@ -161,6 +161,13 @@ impl World {
         self.upgrade_over(stream, headers).await
     }
 
+    /// Upgrades at another path than `/ws`, without a credential.
+    pub(crate) async fn upgrade_at(&self, path: &str) -> Socket {
+        let stream = TcpStream::connect(self.addr).await.unwrap();
+        let request = format!("ws://{}{path}", self.addr).into_client_request().unwrap();
+        Socket(client_async(request, stream).await.unwrap().0)
+    }
+
     /// The same from another address of this machine, one that was not used before.
     pub(crate) async fn upgrade_afresh(&self, headers: &[(&str, &str)]) -> Result<Socket, u16> {
         static NEXT: AtomicU64 = AtomicU64::new(1);

@@ -1,0 +1,111 @@
+//! The frames of OpenClaw's gateway protocol at `/`, so that its clients just work. What is said differs; credentials,
+//! limits and runs are those of every other connection.
+
+mod answers;
+mod chat;
+mod handshake;
+mod line;
+mod lists;
+mod presence;
+mod proof;
+mod sessions;
+mod telling;
+
+use std::{borrow::Cow, sync::Arc};
+
+use exoclaw_protocol::{
+    SessionKey,
+    openclaw::{EventFrame, decode},
+};
+use exoclaw_runtime::{Clock, Published};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+pub(crate) use self::presence::Presence;
+use self::{answers::OpenClawAsked, line::Line, telling::Telling};
+use crate::socket::{
+    dialect::{Desk, Dialect, Goodbye, Greeted},
+    outbox::Outbox,
+};
+
+/// One connection of a client of OpenClaw's.
+pub(crate) struct OpenClaw {
+    /// What a device has to sign.
+    nonce: String,
+    clock: Arc<dyn Clock>,
+    /// None before `connect`.
+    talk: Option<Talk>,
+}
+
+struct Talk {
+    line: Arc<Line>,
+    telling: Telling,
+}
+
+impl OpenClaw {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { nonce: crate::auth::random_text(), clock, talk: None }
+    }
+}
+
+impl Dialect for OpenClaw {
+    type Asked = OpenClawAsked;
+
+    const GREETING: &'static str = "connect";
+    const UNSHOWN: Goodbye = (CloseCode::Normal, Cow::Borrowed(""));
+    const STOPPING: Goodbye = (CloseCode::Restart, Cow::Borrowed("service restart"));
+
+    fn open(&mut self) -> Option<String> {
+        Some(line::text(&EventFrame::challenge(&self.nonce, self.clock.now_ms())))
+    }
+
+    fn is_greeting(&self, _: &str, _: bool, _: bool) -> bool {
+        self.talk.is_none()
+    }
+
+    fn greet(&mut self, text: &str, desk: &Desk<'_>) -> Greeted {
+        match handshake::connect(text, &self.nonce, desk) {
+            Ok(connected) => {
+                let line = Arc::new(Line::new(&connected, desk.door));
+                let telling = Telling::new(Arc::clone(&line), Arc::clone(&self.clock));
+                self.talk = Some(Talk { line: Arc::clone(&line), telling });
+                let door = Arc::clone(desk.door);
+                Greeted::In(connected.pass, Box::pin(handshake::welcome(door, line, connected.request)))
+            }
+            Err(turned) => turned.into(),
+        }
+    }
+
+    fn read(&mut self, text: &str) -> Option<OpenClawAsked> {
+        let line = &self.talk.as_ref()?.line;
+        OpenClawAsked::of(decode(text.as_bytes(), line.version), line)
+    }
+
+    fn event(&mut self, event: &Published, outbox: &mut Outbox) {
+        if let Some(talk) = &mut self.talk {
+            talk.telling.event(event.event(), outbox);
+        }
+    }
+
+    fn dropped(&mut self, session: &SessionKey, _: &mut Outbox) {
+        if let Some(talk) = &mut self.talk {
+            talk.telling.forget(session);
+        }
+    }
+
+    fn stopping(&mut self, outbox: &mut Outbox) {
+        if let Some(talk) = &mut self.talk {
+            talk.telling.stopping(outbox);
+        }
+    }
+
+    fn wakes(&self) -> Option<Instant> {
+        self.talk.as_ref().map(|talk| talk.telling.next_tick())
+    }
+
+    fn wake(&mut self, now: Instant, outbox: &mut Outbox) {
+        if let Some(talk) = &mut self.talk {
+            talk.telling.tick(now, outbox);
+        }
+    }
+}

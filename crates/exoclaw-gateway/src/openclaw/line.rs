@@ -1,0 +1,143 @@
+//! What one connection is and knows, shared by its answers and its events.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use exoclaw_protocol::{
+    AgentId, RunId, SessionKey, SessionRef, limits,
+    openclaw::{Code, ErrorShape, OperatorScope, Version},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{handshake::Connected, presence::Present};
+use crate::http::Door;
+
+/// Runs of which a connection knows by which name it started them. Those before are told by our own.
+const RUNS: usize = 1_024;
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) version: Version,
+    /// What it may do.
+    pub(super) scopes: Vec<OperatorScope>,
+    /// It wants to be told of tool calls.
+    pub(super) tool_events: bool,
+    pub(super) presence: Arc<super::Presence>,
+    names: Mutex<Names>,
+    _present: Present,
+}
+
+#[derive(Debug, Default)]
+struct Names {
+    /// Sessions as the client named them last.
+    sessions: HashMap<SessionKey, String>,
+    runs: HashMap<RunId, Run>,
+    order: VecDeque<RunId>,
+}
+
+/// A run as its client knows it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Run {
+    /// The name that the client gave it.
+    pub(super) id: String,
+    pub(super) session: Option<SessionKey>,
+    /// What was said before its events were followed.
+    pub(super) text: String,
+    /// The request that is answered when it ends.
+    pub(super) answers: Option<String>,
+}
+
+impl Line {
+    pub(super) fn new(connected: &Connected, door: &Door) -> Self {
+        let presence = Arc::clone(&door.presence);
+        Self {
+            version: connected.version,
+            scopes: connected.scopes.clone(),
+            tool_events: connected.tool_events,
+            names: Mutex::default(),
+            _present: presence.enter(connected.presence.clone()),
+            presence,
+        }
+    }
+
+    /// The connection may do what asks for this.
+    pub(super) fn may(&self, needed: OperatorScope) -> bool {
+        self.scopes.iter().any(|scope| scope.covers(needed))
+    }
+
+    /// The session that a client means: a bare name is one of the agent's, or of the default agent's.
+    pub(super) fn session(&self, name: &str, agent: Option<&str>) -> Result<SessionRef, ErrorShape> {
+        let invalid = |error: &dyn std::fmt::Display| ErrorShape::new(Code::InvalidRequest, error.to_string());
+        let named: SessionRef = name.parse().map_err(|error| invalid(&error))?;
+        match (named, agent) {
+            (SessionRef::Name(name), Some(agent)) => {
+                let agent: AgentId = agent.parse().map_err(|error| invalid(&error))?;
+                let key = SessionKey::new(&agent, [name.as_str()]).map_err(|error| invalid(&error))?;
+                Ok(key.into())
+            }
+            (named, _) => Ok(named),
+        }
+    }
+
+    /// The client calls this session so.
+    pub(super) fn call_session(&self, session: &SessionKey, name: &str) {
+        let mut names = self.lock();
+        if names.sessions.len() >= limits::SUBSCRIPTIONS {
+            names.sessions.clear();
+        }
+        names.sessions.insert(session.clone(), name.to_owned());
+    }
+
+    /// The session as it is told: version 3 in the client's own words, version 4 in full.
+    pub(super) fn session_name(&self, session: &SessionKey) -> String {
+        let own = match self.version {
+            Version::V3 => self.lock().sessions.get(session).cloned(),
+            Version::V4 => None,
+        };
+        own.unwrap_or_else(|| session.to_string())
+    }
+
+    /// The client knows this run so.
+    pub(super) fn call_run(&self, run_id: &RunId, run: Run) {
+        let mut names = self.lock();
+        if names.runs.insert(run_id.clone(), run).is_none() {
+            names.order.push_back(run_id.clone());
+        }
+        while names.order.len() > RUNS {
+            let oldest = names.order.pop_front();
+            oldest.map(|oldest| names.runs.remove(&oldest));
+        }
+    }
+
+    /// The run as its client knows it; by our own name where it does not.
+    pub(super) fn run(&self, run_id: &RunId) -> Run {
+        let known = self.lock().runs.get(run_id).cloned();
+        known.unwrap_or_else(|| Run { id: run_id.to_string(), ..Run::default() })
+    }
+
+    /// Our name of a run, and its session, where the connection knows it.
+    pub(super) fn run_named(&self, id: &str) -> Option<(RunId, Option<SessionKey>)> {
+        let names = self.lock();
+        let mut newest = names.order.iter().rev();
+        let known = |run_id: &&RunId| names.runs.get(*run_id).is_some_and(|run| run.id == id);
+        newest.find(known).map(|run_id| (run_id.clone(), names.runs.get(run_id).and_then(|run| run.session.clone())))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A frame as text. Frames hold nothing that can't be written.
+pub(super) fn text(frame: &impl Serialize) -> String {
+    serde_json::to_string(frame).unwrap_or_default()
+}
+
+/// A message of an assistant, as it is told.
+pub(super) fn said(text: &str, at_ms: u64) -> Value {
+    json!({ "role": "assistant", "content": [{ "type": "text", "text": text }], "timestamp": at_ms })
+}

@@ -1,0 +1,255 @@
+//! How the gateway is, and what it has.
+
+use exoclaw_protocol::{
+    AgentStatus, ApprovalListParams, ApprovalResolveParams, RpcError, SessionInfo, SessionListParams, StatusResult,
+    Verdict,
+    openclaw::{Code, ErrorShape, Version},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    answers::{Reply, error_of},
+    line::Line,
+};
+use crate::{http::Door, socket::dialect::Caller};
+
+/// Sessions that a state of health names.
+const RECENT: u32 = 5;
+
+/// Tokens that a model is taken to have room for.
+const CONTEXT_TOKENS: u64 = 200_000;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OfAgent {
+    #[serde(default)]
+    agent_id: Option<String>,
+    #[serde(default)]
+    session_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Resolve {
+    id: String,
+    decision: String,
+}
+
+/// The agent that takes what no binding claims.
+pub(super) fn default_agent(status: &StatusResult) -> String {
+    let default = status.agents.iter().find(|agent| agent.default);
+    default.map_or_else(|| "main".to_owned(), |agent| agent.id.to_string())
+}
+
+/// How the gateway is.
+pub(super) async fn health(door: &Door) -> Result<Value, RpcError> {
+    let (status, recent) = now(door).await?;
+    let now_ms = door.runtime.clock().now_ms();
+    let rows = |agent: Option<&AgentStatus>| -> Vec<Value> {
+        let of_agent = recent.iter().filter(|info| agent.is_none_or(|agent| agent.id == info.agent));
+        of_agent.map(|info| brief(info, now_ms)).collect()
+    };
+    let agents: Vec<Value> = status
+        .agents
+        .iter()
+        .map(|agent| {
+            let rows = rows(Some(agent));
+            json!({
+                "agentId": agent.id, "isDefault": agent.default,
+                "heartbeat": { "enabled": false, "every": "0m", "everyMs": null },
+                "sessions": { "path": "", "count": rows.len(), "recent": rows },
+            })
+        })
+        .collect();
+    Ok(json!({
+        "ok": door.runtime.ready().is_ok(), "ts": now_ms, "durationMs": 0,
+        "channels": {}, "channelOrder": [], "channelLabels": {}, "heartbeatSeconds": 0,
+        "defaultAgentId": default_agent(&status), "agents": agents,
+        "sessions": { "path": "", "count": status.sessions, "recent": rows(None) },
+    }))
+}
+
+fn brief(info: &SessionInfo, now_ms: u64) -> Value {
+    json!({ "key": info.session, "updatedAt": info.updated_ms, "age": now_ms.saturating_sub(info.updated_ms) })
+}
+
+/// The same in more words.
+pub(super) async fn status(door: &Door) -> Result<Value, RpcError> {
+    let (status, recent) = now(door).await?;
+    let now_ms = door.runtime.clock().now_ms();
+    let defaults = of_default(&status);
+    let row = |info: &SessionInfo| {
+        json!({
+            "agentId": info.agent, "key": info.session, "kind": "direct",
+            "sessionId": super::sessions::session_id(&info.session), "updatedAt": info.updated_ms,
+            "age": now_ms.saturating_sub(info.updated_ms), "systemSent": true, "abortedLastRun": false,
+            "model": defaults["model"], "contextTokens": CONTEXT_TOKENS, "flags": [],
+        })
+    };
+    let rows: Vec<Value> = recent.iter().map(row).collect();
+    let by_agent = |agent: &AgentStatus| {
+        let rows: Vec<Value> = recent.iter().filter(|info| info.agent == agent.id).map(row).collect();
+        json!({ "agentId": agent.id, "path": "", "count": rows.len(), "recent": rows })
+    };
+    let heartbeat =
+        |agent: &AgentStatus| json!({ "agentId": agent.id, "enabled": false, "every": "0m", "everyMs": null });
+    Ok(json!({
+        "runtimeVersion": status.version,
+        "heartbeat": {
+            "defaultAgentId": default_agent(&status),
+            "agents": status.agents.iter().map(heartbeat).collect::<Vec<_>>(),
+        },
+        "channelSummary": status.warnings, "queuedSystemEvents": [],
+        "sessions": {
+            "paths": [], "count": status.sessions,
+            "defaults": { "model": defaults["model"], "contextTokens": CONTEXT_TOKENS },
+            "recent": rows, "byAgent": status.agents.iter().map(by_agent).collect::<Vec<_>>(),
+        },
+    }))
+}
+
+async fn now(door: &Door) -> Result<(StatusResult, Vec<SessionInfo>), RpcError> {
+    let status = door.runtime.status().await?;
+    let recent = door.runtime.sessions(SessionListParams { limit: Some(RECENT) }).await?;
+    Ok((status, recent.sessions))
+}
+
+/// What a session has that names nothing else.
+pub(super) async fn defaults(door: &Door) -> Result<Value, RpcError> {
+    Ok(of_default(&door.runtime.status().await?))
+}
+
+fn of_default(status: &StatusResult) -> Value {
+    let default = status.agents.iter().find(|agent| agent.default);
+    json!({
+        "modelProvider": default.map(|agent| &agent.provider), "model": default.map(|agent| &agent.model),
+        "contextTokens": CONTEXT_TOKENS,
+    })
+}
+
+/// The agents.
+pub(super) async fn agents(door: &Door) -> Result<Value, RpcError> {
+    let status = door.runtime.status().await?;
+    let agent = |agent: &AgentStatus| {
+        json!({
+            "id": agent.id, "name": agent.id, "identity": { "name": agent.id },
+            "model": { "primary": format!("{}/{}", agent.provider, agent.model) },
+        })
+    };
+    Ok(json!({
+        "defaultId": default_agent(&status), "mainKey": "main", "scope": "per-sender",
+        "agents": status.agents.iter().map(agent).collect::<Vec<_>>(),
+    }))
+}
+
+/// The models that agents ask, each once.
+pub(super) async fn models(door: &Door) -> Result<Value, RpcError> {
+    let status = door.runtime.status().await?;
+    let mut models: Vec<Value> = Vec::new();
+    for agent in &status.agents {
+        let model = json!({
+            "id": agent.model, "name": agent.model, "provider": agent.provider, "contextWindow": CONTEXT_TOKENS,
+            "available": true,
+        });
+        if !models.contains(&model) {
+            models.push(model);
+        }
+    }
+    Ok(json!({ "models": models }))
+}
+
+pub(super) async fn metadata(door: &Door) -> Result<Value, RpcError> {
+    Ok(json!({ "models": models(door).await?["models"], "commands": [] }))
+}
+
+pub(super) async fn identity(door: &Door, line: &Line, params: OfAgent) -> Result<Reply, ErrorShape> {
+    let agent = agent_of(door, line, params).await?;
+    Ok(json!({ "agentId": agent, "name": agent, "avatar": null }).into())
+}
+
+/// The agent that is meant: by name, by session, or the default one.
+async fn agent_of(door: &Door, line: &Line, params: OfAgent) -> Result<String, ErrorShape> {
+    let failed = |error: RpcError| error_of(&error, line.version);
+    let status = door.runtime.status().await.map_err(failed)?;
+    let named = match (params.agent_id, params.session_key.filter(|key| !key.is_empty())) {
+        (Some(agent), _) => Some(agent),
+        (None, Some(key)) => {
+            let session = door.runtime.session_key(&line.session(&key, None)?).map_err(failed)?;
+            Some(session.agent().to_owned())
+        }
+        (None, None) => None,
+    };
+    let agent = named.unwrap_or_else(|| default_agent(&status));
+    if status.agents.iter().any(|known| known.id.as_str() == agent) {
+        return Ok(agent);
+    }
+    let agent: String = agent.chars().take(64).collect();
+    Err(ErrorShape::new(Code::InvalidRequest, format!("unknown agent id \"{agent}\"")))
+}
+
+/// Ways in and out, other than this one.
+pub(super) fn channels(door: &Door) -> Value {
+    json!({
+        "ts": door.runtime.clock().now_ms(), "channelOrder": [], "channelLabels": {}, "channels": {},
+        "channelAccounts": {}, "channelDefaultAccountId": {},
+    })
+}
+
+/// The tools of all plugins, a group each.
+pub(super) async fn tools(door: &Door, line: &Line, params: OfAgent) -> Result<Reply, ErrorShape> {
+    let agent = agent_of(door, line, params).await?;
+    let groups: Vec<Value> = door
+        .runtime
+        .plugins()
+        .plugins
+        .iter()
+        .map(|plugin| {
+            let tool = |tool: &exoclaw_protocol::PluginTool| {
+                json!({ "id": tool.name, "label": tool.name, "description": tool.description, "defaultProfiles": [] })
+            };
+            json!({
+                "id": plugin.name, "label": plugin.name, "source": "plugin", "pluginId": plugin.name,
+                "tools": plugin.tools.iter().map(tool).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    Ok(json!({ "agentId": agent, "profiles": [], "groups": groups }).into())
+}
+
+/// Calls that wait to be allowed.
+pub(super) fn approvals(door: &Door, line: &Line) -> Result<Reply, ErrorShape> {
+    let found = door.runtime.approvals(&ApprovalListParams::default());
+    let found = found.map_err(|error| error_of(&error, line.version))?;
+    let row = |approval: &exoclaw_protocol::Approval| {
+        json!({
+            "id": approval.id, "expiresAtMs": approval.expires_ms,
+            "request": {
+                "command": format!("{} {}", approval.tool, approval.input), "agentId": approval.session.agent(),
+                "sessionKey": approval.session,
+            },
+        })
+    };
+    Ok(json!(found.approvals.iter().map(row).collect::<Vec<_>>()).into())
+}
+
+/// Allows or denies one, once. "Always" is said in the config, not by a client.
+pub(super) async fn resolve(door: &Door, caller: &Caller, line: &Line, params: Resolve) -> Result<Reply, ErrorShape> {
+    let version = line.version;
+    let failed = |error: RpcError| error_of(&error, version);
+    let waiting = door.runtime.approvals(&ApprovalListParams::default()).map_err(failed)?.approvals;
+    let Some(approval) = waiting.into_iter().find(|approval| approval.id.as_str() == params.id) else {
+        let code = if version >= Version::V4 { Code::ApprovalNotFound } else { Code::InvalidRequest };
+        return Err(ErrorShape::new(code, "unknown or expired approval id"));
+    };
+    let verdict = match params.decision.as_str() {
+        "deny" => Verdict::Deny,
+        "allow-once" => Verdict::Allow,
+        _ => {
+            let text = "allow-always is not offered here: take the tool out of `ask` in the config";
+            return Err(ErrorShape::new(Code::InvalidRequest, text));
+        }
+    };
+    let answer = ApprovalResolveParams::new(&approval, verdict);
+    crate::socket::approvals::resolve(door, caller, answer).await.map_err(failed)?;
+    Ok(json!({ "ok": true }).into())
+}

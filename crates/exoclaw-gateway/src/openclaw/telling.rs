@@ -1,0 +1,313 @@
+//! Events, as they are told to one connection.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use exoclaw_protocol::{
+    ErrorCode, Event, Message, RunId, SessionEvent, SessionKey, ToolOutput, Usage,
+    openclaw::{Code, ErrorShape, EventFrame, OperatorScope, Response, StateVersion, Version},
+};
+use exoclaw_runtime::Clock;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::line::{Line, said, text};
+use crate::socket::outbox::Outbox;
+
+/// What is told.
+pub(super) const EVENTS: &[&str] = &[
+    "connect.challenge",
+    "chat",
+    "agent",
+    "presence",
+    "tick",
+    "shutdown",
+    "exec.approval.requested",
+    "exec.approval.resolved",
+];
+
+/// Time between two ticks.
+pub(super) const TICK: Duration = Duration::from_secs(30);
+
+/// Tells one connection what happens.
+pub(super) struct Telling {
+    line: Arc<Line>,
+    clock: Arc<dyn Clock>,
+    /// Number of the last frame.
+    seq: u64,
+    /// Runs under way in the sessions that are followed, one of each.
+    runs: HashMap<RunId, Progress>,
+    next_tick: Instant,
+    /// The version of the presence that was told last.
+    presence: u64,
+}
+
+/// How far a run is.
+struct Progress {
+    /// As the client knows it.
+    id: String,
+    session: SessionKey,
+    /// Number of the last thing that was told of it.
+    seq: u64,
+    /// The answer so far, of the present step of the model.
+    text: String,
+    /// The text begins anew: version 4 is told so.
+    anew: bool,
+    started_ms: u64,
+    answers: Option<String>,
+}
+
+impl Telling {
+    pub(super) fn new(line: Arc<Line>, clock: Arc<dyn Clock>) -> Self {
+        let presence = line.presence.version();
+        Self { line, clock, seq: 0, runs: HashMap::new(), next_tick: Instant::now() + TICK, presence }
+    }
+
+    pub(super) fn next_tick(&self) -> Instant {
+        self.next_tick
+    }
+
+    /// Says that we are there, and who else is, if that changed. Whoever reads slowly does without, and sees by the numbers
+    /// that something was left out.
+    pub(super) fn tick(&mut self, now: Instant, outbox: &mut Outbox) {
+        self.next_tick = now + TICK;
+        let ts = self.clock.now_ms();
+        self.say_if_room("tick", json!({ "ts": ts }), None, outbox);
+        let version = self.line.presence.version();
+        if version != self.presence && self.line.may(OperatorScope::Read) {
+            self.presence = version;
+            let (presence, version) = self.line.presence.snapshot();
+            let state = StateVersion { presence: version, health: 1 };
+            self.say_if_room("presence", json!({ "presence": presence }), Some(state), outbox);
+        }
+    }
+
+    pub(super) fn stopping(&mut self, outbox: &mut Outbox) {
+        self.say("shutdown", json!({ "reason": "gateway stopping", "restartExpectedMs": null }), None, outbox);
+    }
+
+    /// The session's events are told no more.
+    pub(super) fn forget(&mut self, session: &SessionKey) {
+        self.runs.retain(|_, run| run.session != *session);
+    }
+
+    /// Tells what happened in a session.
+    pub(super) fn event(&mut self, event: &SessionEvent, outbox: &mut Outbox) {
+        if !self.line.may(OperatorScope::Read) {
+            return;
+        }
+        // Waiting runs have nothing to tell.
+        if matches!(event.event, Event::Accepted { .. }) {
+            return;
+        }
+        let now_ms = self.clock.now_ms();
+        let mut run = match self.runs.remove(&event.run_id) {
+            Some(run) => run,
+            None => self.begin(event, now_ms, outbox),
+        };
+        self.tell(&mut run, &event.event, now_ms, outbox);
+        if !event.event.is_terminal() {
+            self.runs.insert(event.run_id.clone(), run);
+        }
+    }
+
+    fn begin(&mut self, event: &SessionEvent, now_ms: u64, outbox: &mut Outbox) -> Progress {
+        let known = self.line.run(&event.run_id);
+        let mut run = Progress {
+            id: known.id,
+            session: event.session.clone(),
+            seq: 0,
+            text: known.text,
+            anew: false,
+            started_ms: now_ms,
+            answers: known.answers,
+        };
+        self.agent(&mut run, "lifecycle", json!({ "phase": "start", "startedAt": now_ms }), outbox);
+        run
+    }
+
+    fn tell(&mut self, run: &mut Progress, event: &Event, now_ms: u64, outbox: &mut Outbox) {
+        match event {
+            Event::Delta { text } => {
+                run.text.push_str(text);
+                let data = json!({ "text": run.text, "delta": text });
+                self.agent(run, "assistant", data, outbox);
+                let mut delta = json!({ "state": "delta", "message": said(&run.text, now_ms) });
+                if self.line.version >= Version::V4 {
+                    let anew = std::mem::take(&mut run.anew);
+                    delta["deltaText"] = json!(if anew { &run.text } else { text });
+                    if anew {
+                        delta["replace"] = json!(true);
+                    }
+                }
+                self.chat(run, delta, outbox);
+            }
+            Event::Thinking { text } if self.line.version >= Version::V4 => {
+                self.agent(run, "thinking", json!({ "delta": text }), outbox);
+            }
+            Event::ToolStarted { call_id, tool, input, .. } => {
+                let data = json!({ "phase": "start", "name": tool, "toolCallId": call_id, "args": input });
+                self.tool(run, data, outbox);
+            }
+            Event::ToolProgress { call_id, message, .. } => {
+                let partial = json!({ "content": [{ "type": "text", "text": message }] });
+                self.tool(run, json!({ "phase": "update", "toolCallId": call_id, "partialResult": partial }), outbox);
+            }
+            Event::ToolFinished { call_id, tool, output, .. } => {
+                let data = json!({
+                    "phase": "result", "name": tool, "toolCallId": call_id, "isError": output.is_error,
+                    "result": { "content": contents(output) },
+                });
+                self.tool(run, data, outbox);
+            }
+            // A step of the model ended: the next one begins a text of its own.
+            Event::Usage { .. } => run.anew = !std::mem::take(&mut run.text).is_empty() || run.anew,
+            Event::ApprovalRequested { approval } => self.approval(
+                "exec.approval.requested",
+                json!({
+                    "id": approval.id,
+                    "request": {
+                        "command": format!("{} {}", approval.tool, approval.input),
+                        "agentId": approval.session.agent(),
+                        "sessionKey": self.line.session_name(&approval.session),
+                        "ask": "always",
+                    },
+                    "createdAtMs": now_ms, "expiresAtMs": approval.expires_ms,
+                }),
+                outbox,
+            ),
+            Event::ApprovalResolved { id, decision, by } => {
+                let decision = if *decision == exoclaw_protocol::Decision::Allowed { "allow-once" } else { "deny" };
+                let resolved = json!({ "id": id, "decision": decision, "resolvedBy": by, "ts": now_ms });
+                self.approval("exec.approval.resolved", resolved, outbox);
+            }
+            Event::Final { message, usage, .. } => self.ended_well(run, message, usage, now_ms, outbox),
+            Event::Aborted { text } => self.aborted(run, text, now_ms, outbox),
+            Event::Error { code, message, .. } => self.failed(run, *code, message, now_ms, outbox),
+            _ => {}
+        }
+    }
+
+    fn ended_well(&mut self, run: &mut Progress, message: &Message, usage: &Usage, now_ms: u64, outbox: &mut Outbox) {
+        let answer = message.text();
+        let answer = answer.trim();
+        let times = json!({ "phase": "end", "startedAt": run.started_ms, "endedAt": now_ms });
+        self.agent(run, "lifecycle", times, outbox);
+        let mut last = json!({ "state": "final" });
+        if !answer.is_empty() {
+            last["message"] = said(answer, now_ms);
+        }
+        if self.line.version >= Version::V4 {
+            last["stopReason"] = json!("stop");
+        }
+        last["usage"] = counted(usage);
+        self.chat(run, last, outbox);
+        if let Some(request) = run.answers.take() {
+            let meta = json!({
+                "durationMs": now_ms.saturating_sub(run.started_ms), "agentMeta": { "usage": counted(usage) },
+            });
+            let payloads = json!([{ "text": answer, "mediaUrl": null }]);
+            let result = json!({ "payloads": payloads, "meta": meta });
+            let done = json!({ "runId": run.id, "status": "ok", "summary": "completed", "result": result });
+            outbox.text(text(&Response::ok(request, done)));
+        }
+    }
+
+    fn aborted(&mut self, run: &mut Progress, partial: &str, now_ms: u64, outbox: &mut Outbox) {
+        let mut last = json!({ "state": "aborted", "stopReason": "rpc" });
+        if self.line.version >= Version::V4 && !partial.is_empty() {
+            last["message"] = said(partial, now_ms);
+        }
+        self.chat(run, last, outbox);
+        let mut end = json!({ "phase": "end", "startedAt": run.started_ms, "endedAt": now_ms });
+        if self.line.version >= Version::V4 {
+            end["aborted"] = json!(true);
+            end["stopReason"] = json!("rpc");
+        }
+        self.agent(run, "lifecycle", end, outbox);
+        self.refuse(run, "the run was stopped", outbox);
+    }
+
+    fn failed(&mut self, run: &mut Progress, code: ErrorCode, message: &str, now_ms: u64, outbox: &mut Outbox) {
+        let data = json!({ "phase": "error", "error": message, "startedAt": run.started_ms, "endedAt": now_ms });
+        self.agent(run, "lifecycle", data, outbox);
+        let mut last = json!({ "state": "error", "errorMessage": message });
+        if self.line.version >= Version::V4 {
+            last["errorKind"] = json!(match code {
+                ErrorCode::RateLimited => "rate_limit",
+                ErrorCode::ContextTooLong => "context_length",
+                _ => "unknown",
+            });
+        }
+        self.chat(run, last, outbox);
+        self.refuse(run, message, outbox);
+    }
+
+    /// Answers whoever waits for the end of a run that did not end well.
+    fn refuse(&mut self, run: &mut Progress, message: &str, outbox: &mut Outbox) {
+        if let Some(request) = run.answers.take() {
+            let failed = json!({ "runId": run.id, "status": "error", "summary": message });
+            let error = ErrorShape::new(Code::Unavailable, message);
+            outbox.text(text(&Response { payload: Some(failed), ..Response::error(request, error) }));
+        }
+    }
+
+    fn tool(&mut self, run: &mut Progress, data: Value, outbox: &mut Outbox) {
+        if self.line.tool_events {
+            self.agent(run, "tool", data, outbox);
+        }
+    }
+
+    fn approval(&mut self, event: &'static str, payload: Value, outbox: &mut Outbox) {
+        if self.line.may(OperatorScope::Approvals) {
+            self.say(event, payload, None, outbox);
+        }
+    }
+
+    /// What happened in a run, as it goes on.
+    fn agent(&mut self, run: &mut Progress, stream: &'static str, data: Value, outbox: &mut Outbox) {
+        run.seq += 1;
+        let mut payload = json!({ "stream": stream, "data": data, "seq": run.seq, "ts": self.clock.now_ms() });
+        self.name(run, &mut payload);
+        self.say("agent", payload, None, outbox);
+    }
+
+    /// What happened in a run, as a chat shows it.
+    fn chat(&mut self, run: &Progress, mut payload: Value, outbox: &mut Outbox) {
+        payload["seq"] = run.seq.into();
+        self.name(run, &mut payload);
+        self.say("chat", payload, None, outbox);
+    }
+
+    fn name(&self, run: &Progress, payload: &mut Value) {
+        payload["runId"] = json!(run.id);
+        payload["sessionKey"] = self.line.session_name(&run.session).into();
+        if self.line.version >= Version::V4 {
+            payload["agentId"] = run.session.agent().into();
+        }
+    }
+
+    fn say(&mut self, event: &'static str, payload: Value, state_version: Option<StateVersion>, outbox: &mut Outbox) {
+        self.seq += 1;
+        let frame = EventFrame { event, payload: Some(payload), seq: Some(self.seq), state_version };
+        outbox.text(text(&frame));
+    }
+
+    fn say_if_room(&mut self, event: &'static str, payload: Value, state: Option<StateVersion>, outbox: &mut Outbox) {
+        if outbox.has_room() {
+            self.say(event, payload, state, outbox);
+        } else {
+            self.seq += 1;
+        }
+    }
+}
+
+fn counted(usage: &Usage) -> Value {
+    json!({
+        "input": usage.input_tokens, "output": usage.output_tokens, "cacheRead": usage.cache_read_tokens,
+        "cacheWrite": usage.cache_write_tokens, "totalTokens": usage.tokens(),
+    })
+}
+
+fn contents(output: &ToolOutput) -> Vec<Value> {
+    output.content.iter().map(super::chat::tool_content).collect()
+}

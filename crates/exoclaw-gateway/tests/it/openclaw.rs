@@ -1,0 +1,102 @@
+//! The door of OpenClaw's clients, in both versions that they speak.
+
+mod chat;
+mod handshake;
+mod methods;
+
+use exoclaw_protocol::openclaw::Version;
+use serde_json::{Value, json};
+
+use crate::support::{Socket, TOKEN, World};
+
+const BOTH: [Version; 2] = [Version::V3, Version::V4];
+
+/// A client that is connected.
+pub(crate) struct Claw {
+    socket: Socket,
+    hello: Value,
+    /// Events that came while something else was waited for.
+    events: Vec<Value>,
+    requests: u64,
+}
+
+fn connect_params(version: Version) -> Value {
+    let client = json!({ "id": "gateway-client", "version": "1.0.0", "platform": "linux", "mode": "backend" });
+    json!({
+        "minProtocol": version.number(), "maxProtocol": version.number(), "client": client, "role": "operator",
+        "scopes": ["operator.admin"], "caps": ["tool-events"], "auth": { "token": TOKEN },
+    })
+}
+
+fn request(id: &str, method: &str, params: &Value) -> String {
+    json!({ "type": "req", "id": id, "method": method, "params": params }).to_string()
+}
+
+impl Claw {
+    async fn connect(world: &World, version: Version) -> Self {
+        Self::connect_with(world, version, |_| {}).await
+    }
+
+    async fn connect_with(world: &World, version: Version, change: impl FnOnce(&mut Value)) -> Self {
+        let mut params = connect_params(version);
+        change(&mut params);
+        let mut socket = world.upgrade_at("/").await;
+        assert_eq!(socket.next().await["event"], "connect.challenge");
+        let answer = socket.ask(&request("connect", "connect", &params)).await;
+        assert_eq!(answer["ok"], true, "{answer}");
+        Self { socket, hello: answer["payload"].clone(), events: Vec::new(), requests: 0 }
+    }
+
+    /// Asks; the whole response.
+    async fn ask(&mut self, method: &str, params: Value) -> Value {
+        self.requests += 1;
+        let id = self.requests.to_string();
+        self.socket.text(&request(&id, method, &params)).await;
+        self.response(&id).await
+    }
+
+    /// Asks what succeeds; the payload.
+    async fn call(&mut self, method: &str, params: Value) -> Value {
+        let response = self.ask(method, params).await;
+        assert_eq!(response["ok"], true, "{method}: {response}");
+        response["payload"].clone()
+    }
+
+    /// The code and the words with which a request is refused.
+    async fn refused(&mut self, method: &str, params: Value) -> (String, String) {
+        let response = self.ask(method, params).await;
+        assert_eq!(response["ok"], false, "{method}: {response}");
+        let text = |name: &str| response["error"][name].as_str().unwrap().to_owned();
+        (text("code"), text("message"))
+    }
+
+    async fn response(&mut self, id: &str) -> Value {
+        loop {
+            let frame = self.socket.next().await;
+            if frame["type"] == "res" {
+                assert_eq!(frame["id"], id, "{frame}");
+                return frame;
+            }
+            self.events.push(frame);
+        }
+    }
+
+    async fn event(&mut self) -> Value {
+        if self.events.is_empty() {
+            return self.socket.next().await;
+        }
+        self.events.remove(0)
+    }
+
+    /// The payloads of `chat`, until one in this state.
+    async fn chats_until(&mut self, state: &str) -> Vec<Value> {
+        let mut chats: Vec<Value> = Vec::new();
+        while chats.last().is_none_or(|last| last["state"] != state) {
+            let event = self.event().await;
+            if event["event"] == "chat" {
+                chats.push(event["payload"].clone());
+            }
+        }
+        chats
+    }
+}
