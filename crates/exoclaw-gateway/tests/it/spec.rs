@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
-use exoclaw_protocol::{Call, ErrorCode, limits};
+use exoclaw_protocol::{Call, ErrorCode, limits, openclaw::Method};
 
 /// Rows of the table under a heading, cells without code marks.
 fn table(heading: &str) -> Vec<Vec<String>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specs/protocol.md");
+    table_of("protocol.md", heading)
+}
+
+fn table_of(page: &str, heading: &str) -> Vec<Vec<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specs").join(page);
     let text = std::fs::read_to_string(path).unwrap();
     let section = text.split("\n## ").find(|section| section.starts_with(heading)).expect("the section");
     let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
@@ -19,6 +23,13 @@ fn methods() {
     let said: Vec<String> = table("Methods").iter().map(|row| format!("{} {}", row[0], row[1])).collect();
     let done: Vec<String> = Call::METHODS.iter().map(|info| format!("{} {}", info.name, info.scope.as_str())).collect();
     assert_eq!(said, done);
+}
+
+#[test]
+fn methods_of_openclaw() {
+    let said: Vec<String> = table_of("openclaw.md", "Methods").iter().map(|row| row.join(" ")).collect();
+    let row = |method: &Method| format!("{} {} {}", method.name(), method.scope(), method.since().number());
+    assert_eq!(said, Method::ALL.iter().map(row).collect::<Vec<_>>());
 }
 
 #[test]
