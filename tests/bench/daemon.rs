@@ -15,7 +15,7 @@ use futures::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
-const TOKEN: &str = "benchmark-token-of-no-value-0123456789abcdef";
+pub(crate) const TOKEN: &str = "benchmark-token-of-no-value-0123456789abcdef";
 
 /// A started daemon. Killed when dropped.
 #[derive(Debug)]
@@ -35,9 +35,10 @@ impl Drop for Daemon {
     }
 }
 
-/// Where the release build lies.
+/// Where the release build lies, or what `EXOCLAWD_BIN` names.
 pub(crate) fn binary() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/exoclawd")
+    let named = std::env::var_os("EXOCLAWD_BIN").map(PathBuf::from);
+    named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/exoclawd"))
 }
 
 impl Daemon {
@@ -79,6 +80,11 @@ impl Daemon {
         let _killed = self.child.kill();
         let _status = self.child.wait();
         std::mem::replace(&mut self._home, tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    /// Where it listens.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
     }
 
     /// Resident memory in MiB.

@@ -44,13 +44,12 @@ pub(crate) struct Row {
 }
 
 /// The table in Markdown.
-pub(crate) fn table(machine: &str, rows: &[Row]) -> String {
-    let mut out = format!("# Serving, measured\n\n{machine}\n\n| what | measured | target | |\n|---|---:|---:|---|\n");
+pub(crate) fn table(title: &str, machine: &str, rows: &[Row]) -> String {
+    let mut out = format!("# {title}\n\n{machine}\n\n| what | measured | target | |\n|---|---:|---:|---|\n");
     for Row { what, measured, target, met } in rows {
         let mark = if *met { "met" } else { "**missed**" };
         let _ = writeln!(out, "| {what} | {measured} | {target} | {mark} |");
     }
-    out.push_str("\n![Latency and throughput](serving.svg)\n");
     out
 }
 

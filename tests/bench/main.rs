@@ -1,11 +1,13 @@
 //! The serving benchmark: a release build of the daemon under load on this machine, with a model that costs nothing.
 //!
-//! Prints a table and writes it, with a plot, to the folder given as its argument.
+//! Prints a table and writes it, with a plot, to the folder given as its argument. With the word `gateway` behind it, the
+//! door is measured instead: its memory, handshakes and slow readers; with `small`, in a moment and for nothing but a try.
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark stops at the first surprise and prints")]
 
 mod daemon;
 mod figures;
+mod gateway;
 mod model;
 
 use std::{
@@ -22,13 +24,23 @@ use crate::{
     model::{Model, Pace},
 };
 
-const AT_ONCE: Pace = Pace { deltas: 1, gap: Duration::ZERO };
-const STEADY: Pace = Pace { deltas: 500, gap: Duration::from_millis(2) };
+const AT_ONCE: Pace = Pace { deltas: 1, gap: Duration::ZERO, padding: 0 };
+const STEADY: Pace = Pace { deltas: 500, gap: Duration::from_millis(2), padding: 0 };
 
 #[tokio::main]
 async fn main() {
-    let out = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let out = PathBuf::from(out.expect("usage: serving FOLDER"));
+    let words: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let out = PathBuf::from(words.first().expect("usage: serving FOLDER [gateway [small]]"));
+    let is_wanted = |word: &str| words[1..].iter().any(|given| given == word);
+    if is_wanted("gateway") {
+        let rows = gateway::measure(if is_wanted("small") { gateway::SMALL } else { gateway::WHOLE }).await;
+        let table = figures::table("The door, measured", &machine(), &rows);
+        println!("{table}");
+        if !is_wanted("small") {
+            std::fs::write(out.join("gateway.md"), table).expect("the table is written");
+        }
+        return;
+    }
     let origin = Instant::now();
     let quick = Model::start(AT_ONCE, origin).await.expect("a free port");
     let steady = Model::start(STEADY, origin).await.expect("a free port");
@@ -85,7 +97,7 @@ async fn main() {
         ),
         row("resident memory after the load", format!("{loaded:.1} MiB"), "", true),
     ];
-    let table = figures::table(&machine(), &rows);
+    let table = figures::table("Serving, measured", &machine(), &rows) + "\n![Latency and throughput](serving.svg)\n";
     println!("{table}");
     std::fs::create_dir_all(&out).expect("the folder is made");
     std::fs::write(out.join("serving.md"), table).expect("the table is written");

@@ -20,6 +20,8 @@ pub(crate) struct Pace {
     pub(crate) deltas: u32,
     /// Time between two of them.
     pub(crate) gap: Duration,
+    /// Bytes of a delta beside its time.
+    pub(crate) padding: usize,
 }
 
 /// The model's server; its tasks end with it.
@@ -72,11 +74,12 @@ async fn serve(stream: TcpStream, pace: Pace, origin: Instant) -> std::io::Resul
 
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
         stream.write_all(head.as_bytes()).await?;
+        let padding = "x".repeat(pace.padding);
         for _ in 0..pace.deltas {
             if !pace.gap.is_zero() {
                 tokio::time::sleep(pace.gap).await;
             }
-            let delta = format!(r#"{{"content":"{} "}}"#, origin.elapsed().as_nanos());
+            let delta = format!(r#"{{"content":"{} {padding}"}}"#, origin.elapsed().as_nanos());
             stream.write_all(chunk(&event(&delta, "null")).as_bytes()).await?;
             stream.flush().await?;
         }

@@ -173,11 +173,23 @@ pub(crate) fn bench(shell: &mut Shell, args: &[String]) -> Result<()> {
     shell.section("daemon and page", |shell| {
         shell.run(&mut Guest::page_cargo(shell, "build --release --locked --package exoclawd")?)
     })?;
-    shell.section("serving", |shell| {
+    let serving = |shell: &mut Shell| {
         let mut bench = Guest::page_cargo(shell, "bench --locked --package exoclaw-tests --bench serving --")?;
         shell.run(bench.arg(shell.root().join("specs/evidence")))
-    })?;
-    if args.iter().any(|arg| arg == "serving") {
+    };
+    let door = |shell: &mut Shell| {
+        let mut bench = Guest::page_cargo(shell, "bench --locked --package exoclaw-tests --bench serving --")?;
+        shell.run(bench.arg(shell.root().join("specs/evidence")).arg("gateway"))?;
+        shell.run(&mut shell.cargo("bench --locked --package exoclaw-gateway --bench door"))
+    };
+    let is_wanted = |name: &str| args.is_empty() || args.iter().any(|arg| arg == name);
+    if is_wanted("serving") {
+        shell.section("serving", serving)?;
+    }
+    if is_wanted("gateway") {
+        shell.section("gateway", door)?;
+    }
+    if !args.is_empty() {
         return Ok(());
     }
     shell.section("hot paths", |shell| {

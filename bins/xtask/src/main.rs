@@ -30,7 +30,7 @@ cargo xtask faults [ARGS]  kills, power cuts, failing disks; --help says more
 cargo xtask fuzz [ARGS]    mutated inputs for every decoder of outside bytes: --seconds N, --seed N, TARGET…
 cargo xtask conformance    Autobahn's cases against the WebSocket stack, with pip
 cargo xtask coverage       all tests, with a floor for the lines they reach
-cargo xtask bench          measure a release build: serving, then each crate's hot paths";
+cargo xtask bench [WHAT]   measure a release build: serving, gateway, or these and each crate's hot paths";
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);

@@ -99,6 +99,12 @@ impl Gateway {
         self.door.links.clone()
     }
 
+    /// Whether the head of a request shows a credential that is good now. Counts as an attempt like any other.
+    #[cfg(feature = "test-util")]
+    pub fn authenticates(&self, headers: &::http::HeaderMap, from: SocketAddr) -> bool {
+        matches!(self.door.head(headers, false, Peer::Net(from)), crate::auth::Shown::Known(_))
+    }
+
     /// Serves until the runtime's tasks are told to stop. Connections are tasks of the runtime: they say goodbye by
     /// themselves, and [`Runtime::shutdown`] waits for them.
     pub async fn serve(self) {

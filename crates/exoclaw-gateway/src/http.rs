@@ -54,7 +54,7 @@ impl Door {
     }
 
     /// Checks the credential that the head of a request shows, and counts what became of it.
-    fn head(&self, headers: &HeaderMap, own_page: bool, peer: Peer) -> Shown {
+    pub(crate) fn head(&self, headers: &HeaderMap, own_page: bool, peer: Peer) -> Shown {
         let shown = self.auth().head(headers, own_page, peer);
         let decision = match &shown {
             Shown::Known(_) => Some(Credential::Allowed),
