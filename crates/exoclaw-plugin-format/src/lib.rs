@@ -1,7 +1,8 @@
 //! The plugin file: a WebAssembly component that carries its manifest in a custom section.
 //!
 //! [`pack`] puts a [`Manifest`] into a component and [`Manifest::of_component`] reads it back, so that describing a plugin
-//! runs none of its code. [`Signed`] finds the signatures over both, and adds some. The crate reads bytes and text that it is given; it opens no file, compiles nothing and runs
+//! runs none of its code. [`Signed`] finds the signatures over both, and adds some; [`Policy`] reads what a component
+//! of another host's asks for. The crate reads bytes and text that it is given; it opens no file, compiles nothing and runs
 //! nothing, so that a build script can use it as well as the daemon. Only `exoclaw-sandbox` and build scripts depend on it.
 //!
 //! ```
@@ -27,6 +28,7 @@
 
 mod http;
 mod manifest;
+mod policy;
 mod requests;
 mod section;
 mod signature;
@@ -34,6 +36,7 @@ mod size;
 
 pub use http::{HttpHost, HttpHostError, HttpPattern, HttpScheme, HttpTarget, PatternError, TargetError};
 pub use manifest::{Manifest, ManifestError, ToolDecl};
+pub use policy::{Policy, PolicyError};
 pub use requests::{Access, FsRequest, Requests, SecretRequest};
 pub use section::{FormatError, PackError, SECTION, pack, runs_at_start};
 pub use signature::{SIGNATURE_SECTION, Signature, Signed};
@@ -47,6 +50,9 @@ pub mod limits {
 
     /// Largest manifest in bytes: it is read on every start and shown to people.
     pub const MANIFEST_BYTES: usize = 256 * 1024;
+
+    /// Largest policy in bytes: it is read whole, by a parser that is not ours.
+    pub const POLICY_BYTES: usize = 64 * 1024;
 
     /// Components in components: each one is read by a call of its own.
     pub const NESTING: usize = 64;

@@ -56,6 +56,7 @@ const OWNED: &[(&str, &[&str])] = &[
     // The daemon asks a provider whether a key is good, before there is an agent.
     ("reqwest", &["exoclaw-agent", "exoclawd"]),
     ("rusqlite", &["exoclaw-store"]),
+    ("saphyr-parser", &["exoclaw-plugin-format"]),
     ("tokio-rustls", &["exoclaw-gateway", "exoclaw-sandbox"]),
     ("tokio-tungstenite", &["exoclaw-gateway", "exoclaw-client", "exoclaw-tests"]),
     ("wasm-bindgen-cli-support", &["exoclaw-ui-assets"]),

@@ -3,6 +3,7 @@
 
 mod http;
 mod manifest;
+mod policy;
 mod section;
 mod signature;
 mod size;
