@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use exoclaw_protocol::{Effect, Reconciled, ToolName, ToolOutput};
-use wasmtime::{Result, Store};
+use serde_json::Value;
+use wasmtime::{Result, Store, bail, component};
 
 use crate::{
     CallError, Limits,
@@ -12,6 +13,7 @@ use crate::{
         exoclaw::plugin::types,
         reconciling::{ReconcilingPlugin, ReconcilingPluginPre, exports::exoclaw::plugin::reconciler},
     },
+    functions::{self, Functions, Given},
     outcome, plugin,
     state::State,
 };
@@ -34,11 +36,13 @@ pub(crate) trait Entry: Sync {
     /// Makes an instance.
     fn instantiate(&self, store: &mut Store<State>) -> impl Future<Output = Result<Self::Instance>> + Send;
 
-    /// Calls it.
+    /// Calls it. The arguments are those of the request.
     fn call(
+        &self,
         instance: &Self::Instance,
         store: &mut Store<State>,
         request: &types::Request,
+        arguments: &Value,
     ) -> impl Future<Output = Result<Self::Answer>> + Send;
 
     /// Checks what the guest gave back.
@@ -48,9 +52,27 @@ pub(crate) trait Entry: Sync {
     fn size(end: &Self::End) -> u64;
 }
 
-impl Entry for ToolPluginPre<State> {
-    type Instance = ToolPlugin;
-    type Answer = Result<types::Output, types::Failure>;
+/// The tools of a plugin: through the interface of plugins, or as plain functions.
+pub(crate) enum Tools {
+    Interface(ToolPluginPre<State>),
+    Functions(Functions),
+}
+
+/// An instance whose tools can be called.
+pub(crate) enum Instance {
+    Interface(ToolPlugin),
+    Functions(component::Instance),
+}
+
+/// What a tool gave back.
+pub(crate) enum Answer {
+    Interface(Result<types::Output, types::Failure>),
+    Function(Given),
+}
+
+impl Entry for Tools {
+    type Instance = Instance;
+    type Answer = Answer;
     type End = ToolOutput;
 
     fn carries_key(plugin: &plugin::Inner, tool: &ToolName) -> bool {
@@ -58,20 +80,40 @@ impl Entry for ToolPluginPre<State> {
         matches!(effect, Some(Effect::Idempotent | Effect::Once))
     }
 
-    fn ready(plugin: &Arc<plugin::Inner>) -> Option<(Store<State>, ToolPlugin)> {
+    fn ready(plugin: &Arc<plugin::Inner>) -> Option<(Store<State>, Instance)> {
         plugin.sandbox.maker.take(plugin)
     }
 
-    async fn instantiate(&self, store: &mut Store<State>) -> Result<ToolPlugin> {
-        self.instantiate_async(store).await
+    async fn instantiate(&self, store: &mut Store<State>) -> Result<Instance> {
+        Ok(match self {
+            Self::Interface(tools) => Instance::Interface(tools.instantiate_async(store).await?),
+            Self::Functions(functions) => Instance::Functions(functions.instantiate(store).await?),
+        })
     }
 
-    async fn call(instance: &ToolPlugin, store: &mut Store<State>, request: &types::Request) -> Result<Self::Answer> {
-        instance.exoclaw_plugin_tool().call_call(store, request).await
+    async fn call(
+        &self,
+        instance: &Instance,
+        store: &mut Store<State>,
+        request: &types::Request,
+        arguments: &Value,
+    ) -> Result<Self::Answer> {
+        match (self, instance) {
+            (_, Instance::Interface(instance)) => {
+                instance.exoclaw_plugin_tool().call_call(store, request).await.map(Answer::Interface)
+            }
+            (Self::Functions(functions), Instance::Functions(instance)) => {
+                functions.call(instance, store, &request.tool, arguments).await.map(Answer::Function)
+            }
+            (Self::Interface(_), Instance::Functions(_)) => bail!("the instance is another component's"),
+        }
     }
 
     fn end(answer: Self::Answer, limits: &Limits) -> Result<ToolOutput, CallError> {
-        outcome::answered(answer, limits)
+        match answer {
+            Answer::Interface(answer) => outcome::answered(answer, limits),
+            Answer::Function(given) => functions::answered(given, limits),
+        }
     }
 
     fn size(end: &ToolOutput) -> u64 {
@@ -99,9 +141,11 @@ impl Entry for ReconcilingPluginPre<State> {
     }
 
     async fn call(
+        &self,
         instance: &ReconcilingPlugin,
         store: &mut Store<State>,
         request: &types::Request,
+        _: &Value,
     ) -> Result<Self::Answer> {
         instance.exoclaw_plugin_reconciler().call_reconcile(store, request).await
     }

@@ -18,8 +18,8 @@ use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::{
     CallError, Host, Limits, Permit, Tape, ToolRequest,
-    bindings::{ToolPlugin, exoclaw::plugin::types},
-    entry::Entry,
+    bindings::exoclaw::plugin::types,
+    entry::{Entry, Instance},
     http::{Egress, HttpPermit, Traffic},
     limits,
     output::{Lines, Stdio},
@@ -48,6 +48,7 @@ pub(crate) async fn run<E: Entry>(
     // What was recorded, and what directories hold, is closed with the store, and not after the call.
     let closes_with_call = !matches!(host.tape, Tape::Off) || !permit.dirs.is_empty();
     begin(&mut store, permit, &request.call_id, key, host)?;
+    let values = request.arguments;
     let request = types::Request {
         tool: request.tool.to_string(),
         arguments,
@@ -62,7 +63,7 @@ pub(crate) async fn run<E: Entry>(
             Some(instance) => instance,
             None => entry.instantiate(&mut store).await?,
         };
-        E::call(&instance, &mut store, &request).await
+        entry.call(&instance, &mut store, &request, &values).await
     };
     // The epoch ends a guest that computes; the timeout ends one that waits for the host.
     let ended = match timeout(time, answer).await {
@@ -98,11 +99,11 @@ pub(crate) async fn run<E: Entry>(
 }
 
 /// An instance that no call has begun in. Its component runs no code of its own while it is made.
-pub(crate) fn ahead(plugin: &plugin::Inner) -> Option<(Store<State>, ToolPlugin)> {
+pub(crate) fn ahead(plugin: &plugin::Inner) -> Option<(Store<State>, Instance)> {
     let mut store = bare(plugin);
     store.data_mut().ceiling.limit(&limits::CEILING);
     // Nothing is waited for.
-    let instance = Entry::instantiate(&plugin.pre, &mut store).now_or_never()?.ok()?;
+    let instance = plugin.tools.instantiate(&mut store).now_or_never()?.ok()?;
     Some((store, instance))
 }
 

@@ -32,12 +32,14 @@
 //! # }
 //! ```
 
+mod adopt;
 mod bindings;
 mod cache;
 mod compile;
 pub mod corpus;
 mod digest;
 mod entry;
+mod functions;
 mod grants;
 mod host;
 mod http;
@@ -57,10 +59,11 @@ mod state;
 mod stock;
 mod ticker;
 
+pub use adopt::{About, AdoptError};
 pub use digest::{DigestError, Sha256Digest};
 pub use exoclaw_plugin_format::{
-    Access, ByteSize, FormatError, FsRequest, HttpHost, HttpPattern, Manifest, ManifestError, PackError, Requests,
-    SecretRequest, ToolDecl, pack,
+    Access, ByteSize, FormatError, FsRequest, HttpHost, HttpPattern, Manifest, ManifestError, PackError, Policy,
+    PolicyError, Requests, SecretRequest, ToolDecl, pack,
 };
 pub use grants::{FsGrant, Grants};
 pub use host::{Denial, Host, KeyValue, KeyValueError, OnDenied, OnProgress};

@@ -110,6 +110,15 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
 /// Arguments of one call in bytes, as JSON: a model writes them, the host parses and copies them.
 pub(crate) const ARGUMENT_BYTES: usize = 1024 * 1024;
 
+/// Values that arguments become where a function is called by its WIT types: little JSON can mean many.
+pub(crate) const VALUES: usize = 128 * 1024;
+
+/// Parts of the types of one exported function, as they are written out: types share parts, so few bytes can mean many.
+pub(crate) const TYPE_NODES: usize = 2_000;
+
+/// Types in one another.
+pub(crate) const TYPE_DEPTH: usize = 32;
+
 /// What a guest may hand to the host in one host call, in bytes: the host allocates it.
 pub(crate) const HOST_CALL_BYTES: usize = 2 * 1024 * 1024;
 

@@ -11,10 +11,13 @@ use std::{
 
 use exoclaw_plugin_format::{ByteSize, FormatError, Manifest};
 use exoclaw_protocol::ToolName;
+use wasmtime::component::Component;
 
 use crate::{
     Limits, Plugin, PublicKey, Sandbox, Sha256Digest, SignatureError,
     bindings::{ToolPluginPre, reconciling::ReconcilingPluginPre},
+    entry::Tools,
+    functions::Functions,
     imports, plugin,
     schema::Schema,
     signature,
@@ -97,9 +100,23 @@ pub enum LoadError {
         /// The import.
         import: String,
     },
-    /// The manifest lists tools, the component has no way to call them.
-    #[error("the component does not export {TOOL}, which its manifest promises")]
+    /// The component has no way to call tools.
+    #[error("the component exports neither {TOOL} nor functions of its own")]
     NoTools,
+    /// The manifest lists a tool that is no function of the component.
+    #[error("the manifest's tool {tool} is no function that the component exports")]
+    NoFunction {
+        /// The tool.
+        tool: ToolName,
+    },
+    /// An exported function takes or gives what can't be written as JSON, or has no name for a tool.
+    #[error("the exported function {function} can't be a tool: {reason}")]
+    Function {
+        /// With its interface.
+        function: String,
+        /// Why not.
+        reason: String,
+    },
     /// Imports or exports have other types than the interface says.
     #[error("the component does not fit the interface exoclaw:plugin@0.1.0")]
     Link(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -144,14 +161,18 @@ impl Sandbox {
             Some(cache) => cache.component(engine, &found, compile)?,
             None => compile()?,
         };
-        self.check_interface(&component)?;
+        check_imports(&component)?;
         let unfit = |error: wasmtime::Error| LoadError::Link(error.into());
         let linker = imports::deny_sockets(&self.0.linker, &component).map_err(unfit)?;
         let linked = linker.instantiate_pre(&component).map_err(unfit)?;
         let exports = |interface| component.get_export_index(None, interface).is_some();
         let reconciler = exports(RECONCILER).then(|| ReconcilingPluginPre::new(linked.clone()));
         let reconciler = reconciler.transpose().map_err(unfit)?;
-        let pre = ToolPluginPre::new(linked).map_err(unfit)?;
+        let tools = if has_interface(&component) {
+            Tools::Interface(ToolPluginPre::new(linked).map_err(unfit)?)
+        } else {
+            Tools::Functions(Functions::new(&component, linked, &manifest)?)
+        };
         let sha256 = found.to_string();
         Ok(Plugin(Arc::new(plugin::Inner {
             manifest,
@@ -159,7 +180,7 @@ impl Sandbox {
             sha256,
             signers,
             schemas,
-            pre,
+            tools,
             reconciler,
             sandbox: Arc::clone(&self.0),
             stock: Stock::new(exoclaw_plugin_format::runs_at_start(bytes)),
@@ -175,19 +196,22 @@ impl Sandbox {
         }
         Ok(signers)
     }
+}
 
-    fn check_interface(&self, component: &wasmtime::component::Component) -> Result<(), LoadError> {
-        let engine = &self.0.engine;
-        let types = component.component_type();
-        for (import, _) in types.imports(engine) {
-            if !imports::OFFERED.iter().any(|offered| offers(offered, import)) {
-                return Err(LoadError::UnknownImport { import: import.to_owned() });
-            }
-        }
-        if types.exports(engine).all(|(export, _)| export != TOOL) {
-            return Err(LoadError::NoTools);
-        }
-        Ok(())
+/// Whether the component has the interface of plugins.
+pub(crate) fn has_interface(component: &Component) -> bool {
+    component.get_export_index(None, TOOL).is_some()
+}
+
+/// Refuses a component that wants what no plugin gets.
+pub(crate) fn check_imports(component: &Component) -> Result<(), LoadError> {
+    let types = component.component_type();
+    match types
+        .imports(component.engine())
+        .find(|(import, _)| !imports::OFFERED.iter().any(|offered| offers(offered, import)))
+    {
+        Some((import, _)) => Err(LoadError::UnknownImport { import: import.to_owned() }),
+        None => Ok(()),
     }
 }
 

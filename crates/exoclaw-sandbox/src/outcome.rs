@@ -13,6 +13,7 @@ use crate::{
     bindings::exoclaw::plugin::types,
     limits::{FAILURE_BYTES, HOST_CALL_BYTES},
     output::cut,
+    schema::Mismatch,
     state::{State, Stop},
 };
 
@@ -115,6 +116,12 @@ pub enum CallError {
     Engine(#[source] Source),
 }
 
+impl From<Mismatch> for CallError {
+    fn from(Mismatch { place, reason }: Mismatch) -> Self {
+        Self::Arguments { place, reason }
+    }
+}
+
 impl CallError {
     /// What kind of failure the model and the client see.
     pub fn kind(&self) -> FailureKind {
@@ -149,6 +156,9 @@ impl CallError {
                 Stop::Deadline => Self::TimedOut { time: limits.time },
                 Stop::HostCalls => Self::HostCalls { host_calls: limits.host_calls },
             };
+        }
+        if error.is::<Mismatch>() {
+            return error.downcast::<Mismatch>().map_or_else(Self::engine, Self::from);
         }
         if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
             return Self::Exited { code: *code };

@@ -14,8 +14,8 @@ use tokio::{sync::SemaphorePermit, time::timeout};
 
 use crate::{
     CallError, Host, Permit, PublicKey, Sha256Digest,
-    bindings::{ToolPluginPre, reconciling::ReconcilingPluginPre},
-    entry::Entry,
+    bindings::reconciling::ReconcilingPluginPre,
+    entry::{Entry, Tools},
     instance, limits, sandbox,
     schema::{Mismatch, Schema},
     state::State,
@@ -32,7 +32,7 @@ pub(crate) struct Inner {
     pub(crate) sha256: String,
     pub(crate) signers: Vec<PublicKey>,
     pub(crate) schemas: HashMap<ToolName, Schema>,
-    pub(crate) pre: ToolPluginPre<State>,
+    pub(crate) tools: Tools,
     /// There if the component exports `reconciler`.
     pub(crate) reconciler: Option<ReconcilingPluginPre<State>>,
     pub(crate) sandbox: Arc<sandbox::Inner>,
@@ -103,7 +103,7 @@ impl Plugin {
     ///
     /// Needs a tokio runtime with time and, for guests with directories, its blocking threads.
     pub async fn call(&self, permit: &Permit, request: ToolRequest, host: Host) -> Called {
-        let (ended, metering) = self.run(&self.0.pre, permit, request, host).await;
+        let (ended, metering) = self.run(&self.0.tools, permit, request, host).await;
         match ended {
             Ok(output) => Called { output, metering, detail: None },
             Err(error) => Called { output: error.output(), metering, detail: Some(error) },
@@ -168,12 +168,11 @@ impl Inner {
         let Some(schema) = self.schemas.get(&request.tool) else {
             return Err(CallError::UnknownTool { tool: request.tool.clone() });
         };
-        let invalid = |place: String, reason: String| CallError::Arguments { place, reason };
-        schema.check(&request.arguments).map_err(|Mismatch { place, reason }| invalid(place, reason))?;
+        schema.check(&request.arguments)?;
         let text = request.arguments.to_string();
         if text.len() > limits::ARGUMENT_BYTES {
             let reason = format!("{} bytes, the limit is {}", text.len(), limits::ARGUMENT_BYTES);
-            return Err(invalid(String::new(), reason));
+            return Err(Mismatch::new(reason).into());
         }
         Ok(text)
     }

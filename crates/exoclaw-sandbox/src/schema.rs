@@ -15,12 +15,26 @@ pub(crate) struct Schema {
 }
 
 /// What does not fit.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
 pub(crate) struct Mismatch {
     /// JSON pointer to the offending value (RFC 6901); empty for the whole.
     pub(crate) place: String,
     /// Why, in words for the model.
     pub(crate) reason: String,
+}
+
+impl Mismatch {
+    /// Of the whole value.
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Self { place: String::new(), reason: reason.into() }
+    }
+
+    /// The same of the value that this one is a part of, by this name.
+    pub(crate) fn within(self, name: &str) -> Self {
+        // Names of WIT and places in arrays have nothing to escape.
+        Self { place: format!("/{name}{}", self.place), ..self }
+    }
 }
 
 impl Schema {

@@ -19,7 +19,7 @@ use std::{
 
 use wasmtime::Store;
 
-use crate::{bindings::ToolPlugin, instance, plugin, state::State};
+use crate::{entry::Instance, instance, plugin, state::State};
 
 /// Instances that are kept ready for one plugin, at most.
 const FOR_ONE: usize = 16;
@@ -40,7 +40,7 @@ const COOL: Duration = Duration::from_millis(50);
 /// An instance that nobody has called, with the store that it lives in.
 struct Ready {
     store: Store<State>,
-    instance: ToolPlugin,
+    instance: Instance,
     _place: Place,
 }
 
@@ -128,7 +128,7 @@ impl Maker {
     }
 
     /// An instance for a call that begins now, if there is one.
-    pub(crate) fn take(&self, plugin: &Arc<plugin::Inner>) -> Option<(Store<State>, ToolPlugin)> {
+    pub(crate) fn take(&self, plugin: &Arc<plugin::Inner>) -> Option<(Store<State>, Instance)> {
         let stock = &plugin.stock;
         if stock.unfit.load(Relaxed) || self.shared.most == 0 {
             return None;

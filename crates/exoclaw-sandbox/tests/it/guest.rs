@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 #[path = "../../guests/component.rs"]
 mod component;
-use component::{HTTP, HTTP_IMPORTS, HTTP_WORLD};
+pub(crate) use component::{HTTP, HTTP_IMPORTS, HTTP_WORLD};
 
 /// A guest that says its arguments again.
 pub(crate) const ECHO: &str = "(call $text (local.get $arguments) (local.get $arguments_len))";

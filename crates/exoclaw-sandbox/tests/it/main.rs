@@ -5,6 +5,7 @@ mod cache;
 mod call;
 mod corpus;
 mod fs;
+mod functions;
 mod guest;
 mod http;
 mod imports;
