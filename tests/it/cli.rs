@@ -8,6 +8,7 @@ mod credentials;
 mod gateway;
 mod help;
 mod onboard;
+mod plain;
 mod plugin;
 mod replay;
 mod run;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use exoclaw_protocol::{ApprovalId, SessionRef, TokenName};
+use exoclaw_protocol::{ApprovalId, PluginName, SessionRef, TokenName};
 use exoclaw_sandbox::PublicKey;
 
 mod audit;
@@ -265,6 +265,10 @@ pub(crate) enum PluginCommand {
     ///
     /// Copies the file beside the config, pins its SHA-256 and grants what it asks for, as far as you agree. A plugin of the
     /// same name is replaced.
+    ///
+    /// A component without a manifest, built for hosts such as Wassette, is packed on the way: each function that it exports is
+    /// a tool, and what it asks for stands in a policy.yaml beside it. The policy is read this once; from then on the grants of
+    /// the config count.
     Add(PluginAddArgs),
     /// Try the plugins of the config, and say which of them a running daemon uses in another version
     List,
@@ -359,8 +363,14 @@ pub(crate) struct PluginVerifyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PluginAddArgs {
-    /// The plugin
+    /// The plugin, or a component with plain exports
     pub(crate) file: PathBuf,
+    /// Policy of a component with plain exports [default: policy.yaml beside it]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Name for a component with plain exports [default: that of the file]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<PluginName>,
     /// Directory to grant for a guest path that the plugin asks for, such as /notes=~/notes; made if it is not there
     #[arg(long, value_name = "GUEST=HOST")]
     pub(crate) dir: Vec<String>,

@@ -3,6 +3,7 @@
 mod follow;
 
 use std::{
+    borrow::Cow,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -27,7 +28,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) enum Component {
     File(PathBuf),
-    Embedded(&'static [u8]),
+    Bytes(Cow<'static, [u8]>),
 }
 
 /// A plugin that is wanted.
@@ -81,7 +82,7 @@ pub(crate) fn of_demo(home: &Home) -> Result<Vec<Wanted>, CliError> {
                 .map_err(|error| CliError::new(Exit::Io, format!("create {}", directory.display())).because(error))?;
             grants.fs.push(FsGrant { host: directory.clone(), guest: request.guest, access: request.access });
         }
-        let component = Component::Embedded(bytes);
+        let component = Component::Bytes(Cow::Borrowed(bytes));
         Ok(Wanted { name: manifest.name, component, pin: None, grants, limits: Limits::default(), record: false })
     };
     demo::PLUGINS.iter().map(one).collect()
@@ -106,7 +107,7 @@ pub(crate) fn load_one(sandbox: &Sandbox, wanted: &Wanted, env: &Env, home: &Hom
             let path = path.display().to_string();
             if text.contains(&path) { text } else { format!("{path}: {text}") }
         }),
-        Component::Embedded(bytes) => sandbox.load_bytes(bytes, wanted.pin.as_ref()).map_err(|error| chain(&error)),
+        Component::Bytes(bytes) => sandbox.load_bytes(bytes, wanted.pin.as_ref()).map_err(|error| chain(&error)),
     };
     let plugin = loaded?;
     let name = &plugin.manifest().name;

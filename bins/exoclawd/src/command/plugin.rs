@@ -6,19 +6,15 @@ mod call;
 mod inspect;
 mod list;
 mod new;
+mod open;
 mod pack;
 mod remove;
 mod sign;
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fmt, path::Path, time::Duration};
 
-use exoclaw_protocol::PluginName;
 use exoclaw_runtime::ReadyPlugin;
-use exoclaw_sandbox::{Grants, Limits, Manifest, SandboxConfig, Sha256Digest, Trust, limits};
+use exoclaw_sandbox::{Grants, Manifest, SandboxConfig, Trust};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 pub(super) use call::{content_text, cost};
@@ -29,7 +25,7 @@ use crate::{
     config::{Flags, Loaded},
     error::{CliError, Exit},
     nearest,
-    plugins::{self, Component, Wanted},
+    plugins::{self, Wanted},
     terminal::duration,
 };
 
@@ -53,11 +49,9 @@ pub(super) fn run(command: PluginCommand, context: &mut Context<'_>) -> Result<E
 /// nothing but a store of its own.
 fn find(plugin: &str, context: &mut Context<'_>) -> Result<(Wanted, bool), CliError> {
     if plugin.contains(std::path::MAIN_SEPARATOR) || plugin.ends_with(".wasm") {
-        let path = PathBuf::from(plugin);
-        let manifest = manifest(&read(&path)?, &path)?;
-        let component = Component::File(path);
-        let grants = Grants { kv: manifest.requests.kv, ..Grants::default() };
-        return Ok((Wanted { grants, ..by_hand(manifest.name, component, None) }, false));
+        let opened = open::open(Path::new(plugin), None, None, context)?;
+        let grants = Grants { kv: opened.manifest.requests.kv, ..Grants::default() };
+        return Ok((Wanted { grants, ..opened.wanted() }, false));
     }
     let loaded = config(context)?;
     let found = loaded.config.plugins.iter().find(|config| config.name.as_str() == plugin);
@@ -65,12 +59,6 @@ fn find(plugin: &str, context: &mut Context<'_>) -> Result<(Wanted, bool), CliEr
         Some(config) => Ok((plugins::wanted(config, &context.home, loaded.directory()), true)),
         None => Err(unknown(plugin, &loaded)),
     }
-}
-
-/// A component that someone has at hand: granted nothing, and as large as any may be.
-fn by_hand(name: PluginName, component: Component, pin: Option<Sha256Digest>) -> Wanted {
-    let limits = Limits { component: limits::CEILING.component, ..Limits::default() };
-    Wanted { name, component, pin, grants: Grants::default(), limits, record: false }
 }
 
 fn config(context: &mut Context<'_>) -> Result<Loaded, CliError> {

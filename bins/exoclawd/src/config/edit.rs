@@ -46,6 +46,8 @@ pub(crate) struct NewPlugin {
     pub(crate) kv: Option<String>,
     /// `limits.component`, where the usual is not enough.
     pub(crate) component: Option<String>,
+    /// `limits.memory`, where a policy names it.
+    pub(crate) memory: Option<String>,
 }
 
 impl Edit {
@@ -131,10 +133,11 @@ impl Edit {
         if !grants.is_empty() {
             table.insert("grants", Item::Table(grants));
         }
-        if let Some(component) = &plugin.component {
+        for (key, limit) in [("component", &plugin.component), ("memory", &plugin.memory)] {
+            let Some(limit) = limit else { continue };
             let limits = table.entry("limits").or_insert_with(|| Item::Table(Table::new()));
-            let limits = limits.as_table_like_mut().ok_or(EditError::Form { path, key: "plugins.limits" })?;
-            limits.insert("component", value(component));
+            let limits = limits.as_table_like_mut();
+            limits.ok_or(EditError::Form { path: path.clone(), key: "plugins.limits" })?.insert(key, value(limit));
         }
         if place.is_none() {
             plugins.push(fresh);

@@ -51,7 +51,7 @@ impl Follower {
     /// Begins with the files as they are. Made before they are loaded, so that no change is missed. Blocks.
     pub(super) fn new(sandbox: Sandbox, home: Arc<Home>, env: Env, audit: Audit, wanted: &[Wanted]) -> Self {
         let followed = |wanted: &Wanted| match &wanted.component {
-            Component::Embedded(_) => None,
+            Component::Bytes(_) => None,
             Component::File(path) => {
                 let stamp = stamp(path);
                 Some(Followed { path: path.clone(), wanted: wanted.clone(), tried: stamp, seen: stamp })

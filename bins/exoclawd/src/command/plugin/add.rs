@@ -4,39 +4,48 @@ use std::path::Path;
 
 use exoclaw_sandbox::{ByteSize, Limits, Manifest, Sha256Digest};
 
-use super::Context;
+use super::{
+    Context,
+    open::{Opened, open},
+};
 use crate::{
     cli::PluginAddArgs,
     config::{Loaded, NewPlugin},
     error::{CliError, Exit},
     home::create_private,
     keys,
-    plugins::{self, Component},
+    plugins::{self, Wanted},
     terminal,
 };
 
 pub(super) fn run(args: &PluginAddArgs, context: &mut Context<'_>) -> Result<Exit, CliError> {
     let loaded = super::config(context)?;
-    let bytes = super::read(&args.file)?;
-    let manifest = super::manifest(&bytes, &args.file)?;
-    let sha256 = Sha256Digest::of(&bytes);
     let known = |id: &String| loaded.config.agents.iter().any(|agent| agent.id.as_str() == id);
     if let Some(agent) = args.agent.as_ref().filter(|id| !known(id)) {
         return Err(CliError::new(Exit::Data, format!("the config has no agent {agent:?}")));
     }
     // The whole of it is tried before anything is asked or written.
-    let component = Component::File(args.file.clone());
-    let wanted = super::by_hand(manifest.name.clone(), component, Some(sha256));
+    let opened = open(&args.file, args.policy.as_deref(), args.name.as_ref(), context)?;
+    let sha256 = Sha256Digest::of(&opened.bytes);
+    let wanted = Wanted { pin: Some(sha256), ..opened.wanted() };
     super::load(&wanted, plugins::trust(&loaded.config), context)?;
+    let Opened { bytes, manifest, .. } = opened;
 
     if !context.terminal.json {
         super::inspect::head(&manifest, context)?;
+        if let Some(adopted) = &opened.adopted {
+            super::lines("policy", &[adopted.policy_line()], context)?;
+        }
         super::lines("tools", &super::inspect::tools(&manifest), context)?;
         super::lines("asks for", &manifest.requests.lines(), context)?;
     }
     let mut plugin = plan(args, &manifest, &loaded, context)?;
     plugin.sha256 = sha256.to_string();
     plugin.component = larger(bytes.len() as u64, context)?;
+    if let Some(memory) = opened.adopted.and_then(|adopted| adopted.memory) {
+        context.terminal.notice(format_args!("its policy limits it: limits.memory will be {memory}"))?;
+        plugin.memory = Some(memory.to_string());
+    }
     if !args.yes && !context.confirm(&format!("add {} with these grants?", manifest.name))? {
         context.terminal.say("nothing was changed")?;
         return Ok(Exit::Failed);
@@ -114,7 +123,7 @@ fn plan(
     if replaced {
         context.terminal.notice(format_args!("{name} is in the config already: component and grants are replaced"))?;
     }
-    Ok(NewPlugin { name, path, sha256: String::new(), fs, http, env, secrets, kv, component: None })
+    Ok(NewPlugin { name, path, sha256: String::new(), fs, http, env, secrets, kv, component: None, memory: None })
 }
 
 /// What a component needs that is larger than usual, in whole MiB.

@@ -11,9 +11,14 @@ use crate::{
 
 pub(super) fn run(plugin: &str, context: &mut Context<'_>) -> Result<Exit, CliError> {
     let (wanted, configured) = super::find(plugin, context)?;
-    let Component::File(path) = &wanted.component else { return Ok(Exit::Ok) };
-    let component = super::read(path)?;
-    let manifest = super::manifest(&component, path)?;
+    let (path, component) = match wanted.component {
+        Component::File(path) => {
+            let component = super::read(&path)?;
+            (path, component)
+        }
+        Component::Bytes(bytes) => (plugin.into(), bytes.into_owned()),
+    };
+    let manifest = super::manifest(&component, &path)?;
     let sha256 = Sha256Digest::of(&component);
     let permit = Permit::new(&manifest, &wanted.grants, &wanted.limits);
     let granted = permit.as_ref().map(|permit| permit.granted().to_vec()).unwrap_or_default();
