@@ -1,6 +1,7 @@
 //! The decoders.
 
 mod audit;
+mod functions;
 mod plugins;
 mod rpc;
 mod sessions;
@@ -17,6 +18,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("json", plugins::json),
     ("manifest", plugins::manifest),
     ("plugins", plugins::files),
+    ("policy", functions::policy),
     ("rpc", rpc::frames),
     ("session-key", sessions::keys),
     ("sse", sse::events),
@@ -24,4 +26,5 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("sse-openai", sse::openai),
     ("records", stored::records),
     ("tokens", stored::tokens),
+    ("values", functions::values),
 ];
