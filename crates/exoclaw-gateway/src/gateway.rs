@@ -174,7 +174,13 @@ async fn greet(
             };
             match agreed {
                 Ok(Ok(stream)) => Wire::Tls(Box::new(stream)),
-                Ok(Err(error)) => return tracing::debug!(%peer, %error, "no agreement on TLS"),
+                Ok(Err(error)) => {
+                    if let Some(reason) = tls::refused_certificate(&error) {
+                        let entry = Entry::new(What::Authentication, "client certificate", Decision::Refused);
+                        door.runtime.audit().note(entry.from(peer.audited()).reason(reason));
+                    }
+                    return tracing::debug!(%peer, %error, "no agreement on TLS");
+                }
                 Err(_) => return tracing::debug!(%peer, "no agreement on TLS in time"),
             }
         }

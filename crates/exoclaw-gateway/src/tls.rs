@@ -128,6 +128,18 @@ pub(crate) async fn follow(tls: Arc<Tls>, stop: CancellationToken) {
     }
 }
 
+/// Why the client's certificate was not taken, if that is what a handshake failed for.
+pub(crate) fn refused_certificate(error: &io::Error) -> Option<&'static str> {
+    match error.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::NoCertificatesPresented => Some("no certificate"),
+        rustls::Error::InvalidCertificate(
+            rustls::CertificateError::Expired | rustls::CertificateError::ExpiredContext { .. },
+        ) => Some("it has expired"),
+        rustls::Error::InvalidCertificate(_) => Some("of no authority of ours, or not valid"),
+        _ => None,
+    }
+}
+
 /// What changes with a file: when it was written, how long it is, and which one it is.
 type Stamp = Option<(SystemTime, u64, u64)>;
 

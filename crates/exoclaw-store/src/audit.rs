@@ -28,7 +28,7 @@ use crate::CredentialError;
 pub use self::{
     entry::{Decision, Entry, What},
     line::Record,
-    read::{Records, records},
+    read::{Records, newest, records},
     verify::{Problem, Verdict, verify},
 };
 use self::{file::Trail, writer::Shared};

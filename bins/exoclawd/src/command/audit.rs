@@ -10,7 +10,7 @@ use std::{
 };
 
 use exoclaw_runtime::{Clock, SystemClock};
-use exoclaw_store::audit::{Decision, Record, records, verify};
+use exoclaw_store::audit::{Decision, Record, newest, records, verify};
 use serde_json::json;
 
 use super::Context;
@@ -44,13 +44,7 @@ pub(super) fn run(command: AuditCommand, context: &mut Context<'_>) -> Result<Ex
 
 fn tail(lines: usize, context: &mut Context<'_>) -> Result<Exit, CliError> {
     let config = config(&context.home, false);
-    let mut newest = std::collections::VecDeque::new();
-    for record in records(&config.records, 0).map_err(trail_error)? {
-        newest.push_back(record.map_err(trail_error)?);
-        if newest.len() > lines {
-            newest.pop_front();
-        }
-    }
+    let newest = newest(&config.records, lines).map_err(trail_error)?;
     let (now_ms, colour) = (SystemClock.now_ms(), context.terminal.out_colour);
     for record in &newest {
         if context.terminal.json {

@@ -14,17 +14,22 @@ use crate::support::{TOKEN, World};
 
 const CREATE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"token.create","params":{"name":"ci","scope":"chat"}}"#;
 
+/// A trail in `home`.
+pub(crate) fn trail(home: &TempDir) -> Audit {
+    let config = AuditConfig::new(home.path().join("audit"), home.path().join("credentials"));
+    Audit::open(config, Arc::new(|| 1_800_000_000_000)).unwrap()
+}
+
 /// A gateway with a trail in `home`.
 async fn world(home: &TempDir) -> World {
-    let config = AuditConfig::new(home.path().join("audit"), home.path().join("credentials"));
-    let audit = Audit::open(config, Arc::new(|| 1_800_000_000_000)).unwrap();
+    let audit = trail(home);
     let config = GatewayConfig::new(([127, 0, 0, 1], 0).into()).with_token(Secret::new(TOKEN));
     let own_socket = Some(home.path().join("own.sock"));
     World::recording(GatewayConfig { own_socket, ..config }, audit).await
 }
 
 /// The records so far, as `what action decision who from object: reason`.
-fn told(home: &Path) -> Vec<String> {
+pub(crate) fn told(home: &Path) -> Vec<String> {
     let records = records(&home.join("audit"), 2).unwrap();
     let text = |part: Option<String>| part.unwrap_or_else(|| "-".to_owned());
     records

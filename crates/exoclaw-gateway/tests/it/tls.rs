@@ -178,11 +178,27 @@ async fn only_clients_with_a_certificate_of_ours_come_in() {
     std::fs::write(&path, authority.pem()).unwrap();
     files.config.client_ca = Some(path);
     let trusted = files.renew();
-    let world = files.world().await;
+    let config = GatewayConfig::new(([127, 0, 0, 1], 0).into()).with_token(Secret::new(TOKEN));
+    let world = World::recording(
+        GatewayConfig { tls: Some(files.config.clone()), ..config },
+        crate::audit::trail(&files.folder),
+    );
+    let world = world.await;
     let outcome = async |client| livez(connect(&world, &trusted, client).await?).await;
     assert_eq!(outcome(Some(&client)).await.unwrap(), "HTTP/1.1 200 OK");
     assert!(outcome(None).await.is_err());
     assert!(outcome(Some(&stranger)).await.is_err());
+    // Hands that shake on nothing are not worth a record.
+    drop(TcpStream::connect(world.addr).await.unwrap());
+    assert!(world.runtime.shutdown(PATIENCE).await);
+    world.runtime.audit().close();
+    assert_eq!(
+        crate::audit::told(files.folder.path()),
+        [
+            "authentication client certificate refused - 127.0.0.1 -: no certificate",
+            "authentication client certificate refused - 127.0.0.1 -: of no authority of ours, or not valid",
+        ]
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,10 @@ use exoclaw_agent::{Approver, Asked, Decided, RecordError};
 use exoclaw_protocol::{
     Approval, ApprovalId, ApprovalResolveResult, CallId, Decision, Effect, FailureKind, RunId, SessionKey, ToolCall,
 };
-use exoclaw_store::{AppendError, Record};
+use exoclaw_store::{
+    AppendError, Record,
+    audit::{self, Audit, Entry, What},
+};
 use futures::{FutureExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
@@ -35,6 +38,7 @@ pub(crate) struct RecordedApproval {
 #[derive(Debug)]
 pub(crate) struct RunApprover {
     pub(crate) approvals: Approvals,
+    pub(crate) audit: Audit,
     /// Time for an answer.
     pub(crate) lifetime: Duration,
     pub(crate) tools: Arc<AgentTools>,
@@ -79,6 +83,7 @@ impl RunApprover {
             let (run_id, call_id, tool) = (run_id.clone(), call.id.clone(), call.name.clone());
             let requested = Record::ApprovalRequested { run_id, step, call_id, tool, digest, expires_ms };
             self.journal.append(vec![requested]).await?;
+            self.note("ask", audit::Decision::Asked, &approval);
         }
         let answered = listed.open();
         let waiting = self.wait(step, approval.clone(), listed, answered).map(|decided| decided.map_err(record_error));
@@ -103,7 +108,10 @@ impl RunApprover {
         };
         let (decision, by, done) = match answer {
             Some(Answer { verdict, by, done }) => (verdict.into(), by, Some(done)),
-            None => (Decision::Expired, None, None),
+            None => {
+                self.note("expire", audit::Decision::Refused, &approval);
+                (Decision::Expired, None, None)
+            }
         };
         let Approval { run_id, call_id, digest, .. } = approval;
         let resolved = Record::ApprovalResolved { run_id, step, call_id, digest, decision, by: by.clone() };
@@ -120,6 +128,13 @@ impl RunApprover {
         }
         self.parking.go_on().await;
         Ok(Decided { decision, by })
+    }
+
+    /// Records what nobody did: answers are recorded where they come in.
+    fn note(&self, action: &'static str, decision: audit::Decision, approval: &Approval) {
+        let entry = Entry::new(What::Approval, action, decision).who(format_args!("agent {}", self.session.agent()));
+        let reason = format_args!("approval {}", approval.id);
+        self.audit.note(entry.object(&approval.tool).sha256(&approval.digest).reason(reason));
     }
 
     async fn expiry(&self, expires_ms: u64) {

@@ -47,7 +47,7 @@ pub(super) async fn turn(
     let messages = inner.recent.conversation(&session, &run_id, accepted, through).await;
     let messages = read(&inner, &session, messages).await?;
 
-    let purse = Purse::open(&inner.ledger, &*inner.store, &session, &agent.config, by.as_ref()).await;
+    let purse = Purse::open(&inner.ledger, &inner.audit, &*inner.store, &session, &agent.config, by.as_ref()).await;
     let purse = read(&inner, &session, purse).await?;
 
     let mut turn = Turn::new(agent.config.provider.clone(), agent.config.model.clone());
@@ -59,6 +59,7 @@ pub(super) async fn turn(
     let journal = Arc::new(journal.paid_from(purse));
     turn.approver = Arc::new(RunApprover {
         approvals: inner.approvals.clone(),
+        audit: inner.audit.clone(),
         lifetime: inner.approval_lifetime,
         tools: agent.tools.clone(),
         session,

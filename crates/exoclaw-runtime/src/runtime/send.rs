@@ -161,7 +161,7 @@ impl Inner {
         message: &Message,
     ) -> Result<(), RpcError> {
         let Some(agent) = self.agent(session.agent()) else { return Ok(()) };
-        let purse = Purse::open(&self.ledger, &*self.store, session, &agent.config, by).await;
+        let purse = Purse::open(&self.ledger, &self.audit, &*self.store, session, &agent.config, by).await;
         purse.map_err(|error| read_refusal(&error))?.check(message, self.clock.now_ms())
     }
 

@@ -7,8 +7,11 @@ use std::{
 };
 
 use exoclaw_agent::{ModelRequest, OverBudget};
-use exoclaw_protocol::{ErrorCode, Message, Money, Period, RpcError, SessionKey, Spent, TokenName, Usage};
-use exoclaw_store::{ReadError, Store};
+use exoclaw_protocol::{AgentId, ErrorCode, Message, Money, Period, RpcError, SessionKey, Spent, TokenName, Usage};
+use exoclaw_store::{
+    ReadError, Store,
+    audit::{Audit, Decision, Entry, What},
+};
 use serde::Serialize;
 
 use super::{
@@ -25,6 +28,8 @@ const OUTPUT_TOKENS: u32 = 8_192;
 #[derive(Debug)]
 pub(crate) struct Purse {
     ledger: Arc<Ledger>,
+    audit: Audit,
+    agent: AgentId,
     payers: Vec<Payer>,
     price: Option<Price>,
     /// A budget applies.
@@ -43,6 +48,7 @@ struct State {
 impl Purse {
     pub(crate) async fn open(
         ledger: &Arc<Ledger>,
+        audit: &Audit,
         store: &dyn Store,
         session: &SessionKey,
         agent: &AgentConfig,
@@ -63,7 +69,8 @@ impl Purse {
         }
         let max_tokens = agent.max_tokens.or(is_bound.then_some(OUTPUT_TOKENS));
         let state = Mutex::new(State { session: spent, held: None });
-        Ok(Self { ledger: ledger.clone(), payers, price: agent.price, is_bound, max_tokens, state })
+        let (ledger, audit, agent, price) = (ledger.clone(), audit.clone(), agent.id.clone(), agent.price);
+        Ok(Self { ledger, audit, agent, payers, price, is_bound, max_tokens, state })
     }
 
     /// Tokens that a step may write.
@@ -84,6 +91,7 @@ impl Purse {
         let asked = self.most(written(message));
         let exhausted = self.find_room(&self.ledger.at(now_ms), &self.lock().session, asked, false);
         exhausted.map_err(|exhausted| {
+            self.note("message", &exhausted);
             let retry_after_ms = exhausted.resets.map(|day| day.begin_ms().saturating_sub(now_ms));
             RpcError { retry_after_ms, ..RpcError::new(ErrorCode::BudgetExceeded, self.words(&exhausted)) }
         })
@@ -101,6 +109,7 @@ impl Purse {
             ledger.release(&self.payers, held);
         }
         self.find_room(&ledger, &own.session, asked, true).map_err(|exhausted| {
+            self.note("step", &exhausted);
             let retry_after = exhausted.resets.map(|day| Duration::from_millis(day.begin_ms().saturating_sub(now_ms)));
             OverBudget { message: self.words(&exhausted), retry_after }
         })?;
@@ -143,19 +152,24 @@ impl Purse {
         Ok(())
     }
 
+    /// Records that something was refused. The same for the same budget, so that it is written once and counted.
+    fn note(&self, action: &'static str, Exhausted { of, period, limit, .. }: &Exhausted) {
+        let entry = Entry::new(What::Budget, action, Decision::Refused).who(format_args!("agent {}", self.agent));
+        let reason = format_args!("the budget for {} is {}", time(*period), self.figure(limit));
+        self.audit.note(entry.object(of).reason(reason));
+    }
+
+    fn figure(&self, figure: &Figure) -> String {
+        match figure {
+            Figure::Tokens(tokens) => format!("{tokens} tokens"),
+            Figure::Money(money) => format!("{money} {}", self.ledger.budgets.currency),
+        }
+    }
+
     /// What people are told: whose budget, how much of it is used, and when it starts anew.
     fn words(&self, exhausted: &Exhausted) -> String {
         let Exhausted { of, period, limit, spent, held, asked, resets } = exhausted;
-        let currency = &self.ledger.budgets.currency;
-        let figure = |figure: &Figure| match figure {
-            Figure::Tokens(tokens) => format!("{tokens} tokens"),
-            Figure::Money(money) => format!("{money} {currency}"),
-        };
-        let time = match period {
-            Period::Session => "this session",
-            Period::Day => "a day",
-            Period::Month => "a month",
-        };
+        let (figure, time) = (|figure| self.figure(figure), time(*period));
         let of = match of {
             Payer::All => String::new(),
             of => format!(" of {of}"),
@@ -189,6 +203,14 @@ impl Drop for Purse {
             // Of no time: nothing is added, and no day begins.
             self.ledger.at(0).release(&self.payers, held);
         }
+    }
+}
+
+fn time(period: Period) -> &'static str {
+    match period {
+        Period::Session => "this session",
+        Period::Day => "a day",
+        Period::Month => "a month",
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     support::{Fault, World, asked, end, events, name, names, next, record_name},
 };
 
-fn guest() -> Plugins {
+pub(crate) fn guest() -> Plugins {
     let plugin = plugin(ONE_TOOL, "", ECHO);
     let permit = permit(&plugin, "{}");
     Plugins::new(vec![PluginSlot {
@@ -26,7 +26,7 @@ fn guest() -> Plugins {
     }])
 }
 
-fn asking(config: &mut RuntimeConfig) {
+pub(crate) fn asking(config: &mut RuntimeConfig) {
     config.agents[0].tools = vec!["guest".to_owned()];
     config.approvals = ApprovalConfig { ask: vec!["guest.run".to_owned()], lifetime: Duration::from_secs(600) };
 }
@@ -40,7 +40,7 @@ async fn restart(world: &World, answers: impl IntoIterator<Item = Answer>) -> Wo
     World::of(world.store.inner().clone(), world.clock.clone(), guest(), answers, asking).await.unwrap()
 }
 
-fn call() -> Answer {
+pub(crate) fn call() -> Answer {
     Answer::call("c1", "guest__run", json!({ "text": "x\u{1b}[2J" }))
 }
 
@@ -52,7 +52,7 @@ async fn waiting() -> (World, RunId, Subscription, Approval) {
     (world, sent.run_id, subscription, approval)
 }
 
-async fn requested(subscription: &mut Subscription) -> Approval {
+pub(crate) async fn requested(subscription: &mut Subscription) -> Approval {
     loop {
         let event = next(subscription).await;
         match event.event {

@@ -4,6 +4,7 @@
 
 mod abort;
 mod approvals;
+mod audit;
 mod budgets;
 mod effects;
 mod events;

@@ -31,6 +31,30 @@ pub fn records(directory: &Path, from: u64) -> Result<Records, TrailError> {
     Ok(Records { directory, files, records: Vec::new().into_iter() })
 }
 
+/// The newest records in that directory, oldest first and at most so many; older files are not read.
+///
+/// # Errors
+/// When the directory can't be read, or others can read it.
+pub fn newest(directory: &Path, count: usize) -> Result<Vec<Record>, TrailError> {
+    let directory = PrivateDirectory::new(directory.to_owned());
+    let mut newest = VecDeque::new();
+    for file in files(&directory)?.into_iter().rev() {
+        if newest.len() >= count {
+            break;
+        }
+        let mut records = read(&directory, file)?;
+        let missing = count - newest.len();
+        records.drain(..records.len().saturating_sub(missing));
+        records.into_iter().rev().for_each(|record| newest.push_front(record));
+    }
+    Ok(newest.into())
+}
+
+fn read(directory: &PrivateDirectory, file: u64) -> Result<Vec<Record>, TrailError> {
+    let bytes = directory.bytes(&name_of(file), FILE_BYTES)?.unwrap_or_default();
+    Ok(bytes.split(|byte| *byte == b'\n').filter_map(Line::read).map(|line| line.record).collect())
+}
+
 impl Records {
     /// Number of the record with which the newest file begins.
     pub fn newest_file(&self) -> Option<u64> {
@@ -46,12 +70,10 @@ impl Iterator for Records {
             if let Some(record) = self.records.next() {
                 return Some(Ok(record));
             }
-            let bytes = match self.directory.bytes(&name_of(self.files.pop_front()?), FILE_BYTES) {
-                Ok(bytes) => bytes.unwrap_or_default(),
-                Err(error) => return Some(Err(error.into())),
-            };
-            let lines = bytes.split(|byte| *byte == b'\n').filter_map(Line::read).map(|line| line.record);
-            self.records = lines.collect::<Vec<_>>().into_iter();
+            match read(&self.directory, self.files.pop_front()?) {
+                Ok(records) => self.records = records.into_iter(),
+                Err(error) => return Some(Err(error)),
+            }
         }
     }
 }

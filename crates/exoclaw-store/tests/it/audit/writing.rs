@@ -1,6 +1,6 @@
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
-use exoclaw_store::audit::{Decision, Entry, TrailError, Unrecorded, What};
+use exoclaw_store::audit::{Decision, Entry, TrailError, Unrecorded, What, newest};
 
 use super::{Home, actions, entry};
 
@@ -61,6 +61,23 @@ fn files_are_bounded_and_the_chain_goes_on_over_them() {
     assert_eq!(records.last().unwrap().object.as_deref(), Some("token-0"));
     assert!(records.windows(2).all(|pair| pair[0].seq + 1 == pair[1].seq));
     assert!(home.verdict().is_sound());
+}
+
+#[test]
+fn the_newest_are_found_without_reading_the_older_files() {
+    let mut home = Home::new();
+    home.config.file_bytes = 1_000;
+    home.write(60);
+    assert!(home.files().len() > 5);
+    let all = home.records();
+    for count in [0, 1, 3, 4, 17, all.len(), all.len() + 9] {
+        let newest = newest(&home.config.records, count).unwrap();
+        assert_eq!(newest, all[all.len().saturating_sub(count)..], "{count}");
+    }
+    // Nobody could read this one.
+    fs::set_permissions(&home.files()[0], fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(newest(&home.config.records, 3).unwrap().len(), 3);
+    assert!(newest(&home.config.records, 1_000).is_err());
 }
 
 #[test]
