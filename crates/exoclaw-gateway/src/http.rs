@@ -1,6 +1,6 @@
 //! HTTP/1.1: which path is answered by whom.
 
-mod answer;
+pub(crate) mod answer;
 mod assets;
 mod login;
 mod metrics;
@@ -16,7 +16,7 @@ use exoclaw_store::{
     audit::{Decision, Entry, What},
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{Either, Full, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
@@ -24,6 +24,7 @@ pub use self::assets::{Asset, Assets, NoAssets};
 use crate::{
     LoginLinks,
     admission::Place,
+    api,
     auth::{Auth, Shown},
     openclaw::{OpenClaw, Presence},
     site::Site,
@@ -34,7 +35,10 @@ use crate::{
 /// Headers of one request.
 const HEADERS: usize = 64;
 
-pub(crate) type Answer = Response<Full<Bytes>>;
+/// What is answered: all of it, or as it comes.
+pub(crate) type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, Infallible>>;
+
+pub(crate) type Answer = Response<Body>;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -141,6 +145,7 @@ async fn route(
             let clock = Arc::clone(door.runtime.clock());
             upgrade::answer(door, &mut request, peer, own_page, place, || OpenClaw::new(clock))
         }
+        path if api::has(path) => api::answer(door, request, own_page, peer, &place).await,
         "/livez" if reads => answer::text(StatusCode::OK, "ok\n"),
         "/readyz" if reads => match door.runtime.ready() {
             Ok(()) => answer::text(StatusCode::OK, "ok\n"),

@@ -37,6 +37,7 @@ mod site;
 mod tls;
 mod wire;
 
+mod api;
 mod http;
 mod openclaw;
 mod socket;

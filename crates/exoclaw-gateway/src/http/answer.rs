@@ -11,8 +11,9 @@ use http::{
     },
 };
 use http_body_util::Full;
+use serde_json::Value;
 
-use super::Answer;
+use super::{Answer, Body};
 
 /// Scripts, styles and connections of our own only, no frames around us, WebAssembly but no `eval`.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -36,13 +37,13 @@ pub(super) fn secure(mut answer: Answer) -> Answer {
 
 /// An answer without a body.
 pub(super) fn empty(status: StatusCode) -> Answer {
-    let mut answer = Response::new(Full::default());
+    let mut answer = Response::new(Body::Left(Full::default()));
     *answer.status_mut() = status;
     answer
 }
 
-pub(super) fn text(status: StatusCode, text: &str) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::copy_from_slice(text.as_bytes())));
+pub(crate) fn text(status: StatusCode, text: &str) -> Answer {
+    let mut answer = Response::new(Body::Left(Full::new(Bytes::copy_from_slice(text.as_bytes()))));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     answer
@@ -54,17 +55,24 @@ pub(super) fn too_many(message: &str, retry_after: Duration) -> Answer {
     let error = serde_json::json!({
         "message": message, "kind": ErrorCode::RateLimited, "retryAfterMs": retry_after_ms,
     });
-    let mut answer = text(StatusCode::TOO_MANY_REQUESTS, &serde_json::json!({ "error": error }).to_string());
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    // Whole seconds (RFC 9110, section 10.2.3).
+    let mut answer = json(StatusCode::TOO_MANY_REQUESTS, &serde_json::json!({ "error": error }));
+    self::retry_after(&mut answer, retry_after_ms);
+    answer
+}
+
+/// When the same may be tried again, in whole seconds (RFC 9110, section 10.2.3).
+pub(crate) fn retry_after(answer: &mut Answer, retry_after_ms: u64) {
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_ms.div_ceil(1_000)));
+}
+
+/// A JSON value.
+pub(crate) fn json(status: StatusCode, value: &Value) -> Answer {
+    let mut answer = text(status, &value.to_string());
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }
 
 /// A refusal: `{"error":{"message":"…"}}`.
-pub(super) fn refusal(status: StatusCode, message: &str) -> Answer {
-    let body = serde_json::json!({ "error": { "message": message } }).to_string();
-    let mut answer = text(status, &body);
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer
+pub(crate) fn refusal(status: StatusCode, message: &str) -> Answer {
+    json(status, &serde_json::json!({ "error": { "message": message } }))
 }

@@ -9,7 +9,7 @@ use http::{
 };
 use http_body_util::Full;
 
-use super::{Answer, answer};
+use super::{Answer, Body, answer};
 
 /// Holds the files of the page.
 pub trait Assets: fmt::Debug + Send + Sync + 'static {
@@ -72,7 +72,7 @@ pub(super) fn answer<B>(assets: &dyn Assets, request: &Request<B>) -> Answer {
     if request.method() == Method::HEAD {
         headers.insert(http::header::CONTENT_LENGTH, asset.body.len().into());
     } else {
-        *answer.body_mut() = Full::new(Bytes::from_static(asset.body));
+        *answer.body_mut() = Body::Left(Full::new(Bytes::from_static(asset.body)));
     }
     answer
 }

@@ -1,6 +1,7 @@
 //! The real gateway over a real runtime, spoken to in raw bytes and frames.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod api;
 mod audit;
 mod chat;
 mod credentials;
