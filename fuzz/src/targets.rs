@@ -1,6 +1,7 @@
 //! The decoders.
 
 mod audit;
+mod config;
 mod functions;
 mod plugins;
 mod rpc;
@@ -8,11 +9,14 @@ mod sessions;
 mod sse;
 mod stored;
 
+use tempfile::TempDir;
+
 use crate::Target;
 
 /// Every target, by the name of its corpus.
 pub const TARGETS: &[(&str, Target)] = &[
     ("audit", audit::lines),
+    ("config", config::file),
     ("grants", plugins::grants),
     ("http", plugins::http),
     ("json", plugins::json),
@@ -28,3 +32,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("tokens", stored::tokens),
     ("values", functions::values),
 ];
+
+/// A folder for what is read from files. In memory where the system has such a place: it is decoders that are tried, and
+/// waiting for a disk would take most of the time.
+fn folder() -> Option<TempDir> {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).ok()
+}

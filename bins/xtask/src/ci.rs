@@ -163,8 +163,8 @@ pub(crate) fn coverage(shell: &mut Shell) -> Result<()> {
 
 /// Feeds every decoder of outside bytes with mutated inputs.
 pub(crate) fn fuzz(shell: &mut Shell, args: &[String]) -> Result<()> {
-    let mut fuzz = shell.cargo("run --locked --package exoclaw-fuzz --");
-    shell.run(fuzz.args(args))
+    toolchain::setup(shell)?;
+    shell.run(Guest::page_cargo(shell, "run --locked --package exoclaw-fuzz --")?.args(args))
 }
 
 /// Measures a release build. None of it is a test.

@@ -13,7 +13,7 @@ pub(crate) fn records(bytes: &[u8]) {
 
 /// A list of tokens that is taken can be kept, and is taken again.
 pub(crate) fn tokens(bytes: &[u8]) {
-    let Ok(home) = tempfile::tempdir() else { return };
+    let Some(home) = super::folder() else { return };
     let file = home.path().join("tokens.json");
     let only_owner = fs::Permissions::from_mode(0o600);
     if fs::write(&file, bytes).and_then(|()| fs::set_permissions(&file, only_owner)).is_err() {

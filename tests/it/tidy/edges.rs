@@ -40,7 +40,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("exoclaw-tests", &["exoclaw-protocol", "exoclaw-client"]),
     (
         "exoclaw-fuzz",
-        &["exoclaw-protocol", "exoclaw-agent", "exoclaw-plugin-format", "exoclaw-sandbox", "exoclaw-store"],
+        &[
+            "exoclaw-protocol",
+            "exoclaw-agent",
+            "exoclaw-plugin-format",
+            "exoclaw-sandbox",
+            "exoclaw-store",
+            // The loader of its config.
+            "exoclawd",
+        ],
     ),
     ("xtask", &[]),
 ];
