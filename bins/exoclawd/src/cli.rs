@@ -268,7 +268,7 @@ pub(crate) enum PluginCommand {
     ///
     /// A component without a manifest, built for hosts such as Wassette, is packed on the way: each function that it exports is
     /// a tool, and what it asks for stands in a policy.yaml beside it. The policy is read this once; from then on the grants of
-    /// the config count.
+    /// the config count. A core module that carries component types becomes a component first.
     Add(PluginAddArgs),
     /// Try the plugins of the config, and say which of them a running daemon uses in another version
     List,
@@ -314,7 +314,7 @@ pub(crate) struct PluginPackArgs {
     /// Folder with plugin.toml
     #[arg(default_value = ".", value_name = "DIR")]
     pub(crate) project: PathBuf,
-    /// The built component [default: where `plugin build` leaves it]
+    /// The built component, or a core module that carries component types [default: where `plugin build` leaves it]
     #[arg(long, value_name = "FILE")]
     pub(crate) component: Option<PathBuf>,
     /// Where to write the plugin [default: NAME.wasm beside plugin.toml]

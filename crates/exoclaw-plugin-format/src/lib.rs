@@ -2,7 +2,7 @@
 //!
 //! [`pack`] puts a [`Manifest`] into a component and [`Manifest::of_component`] reads it back, so that describing a plugin
 //! runs none of its code. [`Signed`] finds the signatures over both, and adds some; [`Policy`] reads what a component
-//! of another host's asks for. The crate reads bytes and text that it is given; it opens no file, compiles nothing and runs
+//! of another host's asks for; [`componentize`] makes a component of a core module that carries its types. The crate reads bytes and text that it is given; it opens no file, compiles nothing and runs
 //! nothing, so that a build script can use it as well as the daemon. Only `exoclaw-sandbox` and build scripts depend on it.
 //!
 //! ```
@@ -26,6 +26,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod componentize;
 mod http;
 mod manifest;
 mod policy;
@@ -34,6 +35,7 @@ mod section;
 mod signature;
 mod size;
 
+pub use componentize::{ComponentizeError, componentize};
 pub use http::{HttpHost, HttpHostError, HttpPattern, HttpScheme, HttpTarget, PatternError, TargetError};
 pub use manifest::{Manifest, ManifestError, ToolDecl};
 pub use policy::{Policy, PolicyError};

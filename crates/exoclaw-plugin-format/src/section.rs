@@ -42,7 +42,10 @@ pub enum FormatError {
     #[error("the file is no WebAssembly component")]
     NotAComponent,
     /// The bytes are a core module.
-    #[error("the file is a core WebAssembly module, not a component: build it for wasm32-wasip2")]
+    #[error(
+        "the file is a core WebAssembly module, not a component: \
+         add or pack it with `exoclawd plugin`, or build it for wasm32-wasip2"
+    )]
     CoreModule,
     /// The sections don't add up.
     #[error("the component is damaged")]
@@ -135,10 +138,19 @@ pub(crate) fn customs(bytes: &[u8]) -> Result<Vec<Custom<'_>>, FormatError> {
         return Err(FormatError::CoreModule);
     }
     let Some(body) = bytes.strip_prefix(&COMPONENT_HEADER) else { return Err(FormatError::NotAComponent) };
-    own(BinaryReader::new(body, COMPONENT_HEADER.len())).map_err(FormatError::Damaged)
+    named(BinaryReader::new(body, COMPONENT_HEADER.len()), OWN).map_err(FormatError::Damaged)
 }
 
-fn own<'a>(mut body: BinaryReader<'a>) -> Result<Vec<Custom<'a>>, BinaryReaderError> {
+/// The custom sections of a core module whose names begin so.
+pub(crate) fn customs_of_module<'a>(bytes: &'a [u8], name: &str) -> Result<Vec<Custom<'a>>, FormatError> {
+    if bytes.len() > limits::COMPONENT_BYTES {
+        return Err(FormatError::TooLarge { size: bytes.len() });
+    }
+    let body = bytes.strip_prefix(&MODULE_HEADER).ok_or(FormatError::NotAComponent)?;
+    named(BinaryReader::new(body, MODULE_HEADER.len()), name).map_err(FormatError::Damaged)
+}
+
+fn named<'a>(mut body: BinaryReader<'a>, beginning: &str) -> Result<Vec<Custom<'a>>, BinaryReaderError> {
     let mut found = Vec::new();
     while !body.eof() {
         let start = body.original_position();
@@ -148,7 +160,7 @@ fn own<'a>(mut body: BinaryReader<'a>) -> Result<Vec<Custom<'a>>, BinaryReaderEr
             continue;
         }
         let name = section.read_string()?;
-        if name.starts_with(OWN) {
+        if name.starts_with(beginning) {
             let data = section.read_bytes(section.bytes_remaining())?;
             found.push(Custom { name, data, range: start..body.original_position() });
         }

@@ -11,18 +11,25 @@ const PRELUDE: &str = include_str!("prelude.wat");
 
 /// A component of the world `plain` of this WIT package, with these imports and functions in its core module.
 pub(crate) fn plain(wit: &str, imports: &str, functions: &str) -> Result<Vec<u8>, String> {
-    let text = format!("(module {imports} {PRELUDE} {functions})");
-    let module = wat::parse_str(&text).map_err(|error| format!("{error}\n{text}"))?;
-    encode(wit, module).map_err(|error| format!("{error}\n{text}"))
+    let module = module(wit, imports, functions)?;
+    let encoder = ComponentEncoder::default().module(&module);
+    encoder.and_then(|mut encoder| encoder.encode()).map_err(|error| error.to_string())
 }
 
-fn encode(wit: &str, mut module: Vec<u8>) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+/// The core module of such a component, which carries its types.
+pub(crate) fn module(wit: &str, imports: &str, functions: &str) -> Result<Vec<u8>, String> {
+    let text = format!("(module {imports} {PRELUDE} {functions})");
+    let mut module = wat::parse_str(&text).map_err(|error| format!("{error}\n{text}"))?;
+    describe(wit, &mut module).map_err(|error| format!("{error}\n{text}"))?;
+    Ok(module)
+}
+
+fn describe(wit: &str, module: &mut Vec<u8>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut resolve = Resolve::default();
     resolve.push_str("wasi.wit", WASI)?;
     let package = resolve.push_str("plain.wit", wit)?;
     let world = resolve.select_world(&[package], Some("plain"))?;
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
-    Ok(ComponentEncoder::default().module(&module)?.encode()?)
+    Ok(embed_component_metadata(module, &resolve, world, StringEncoding::UTF8)?)
 }
 
 /// A component with a function for each of these types, which gives back the list of values that it takes.

@@ -62,8 +62,8 @@ mod ticker;
 pub use adopt::{About, AdoptError};
 pub use digest::{DigestError, Sha256Digest};
 pub use exoclaw_plugin_format::{
-    Access, ByteSize, FormatError, FsRequest, HttpHost, HttpPattern, Manifest, ManifestError, PackError, Policy,
-    PolicyError, Requests, SecretRequest, ToolDecl, pack,
+    Access, ByteSize, ComponentizeError, FormatError, FsRequest, HttpHost, HttpPattern, Manifest, ManifestError,
+    PackError, Policy, PolicyError, Requests, SecretRequest, ToolDecl, componentize, pack,
 };
 pub use grants::{FsGrant, Grants};
 pub use host::{Denial, Host, KeyValue, KeyValueError, OnDenied, OnProgress};

@@ -3,7 +3,7 @@
 
 use std::{str, sync::OnceLock};
 
-use exoclaw_plugin_format::{HttpPattern, HttpTarget, Manifest, SECTION, Signed, pack};
+use exoclaw_plugin_format::{FormatError, HttpPattern, HttpTarget, Manifest, SECTION, Signed, componentize, pack};
 use exoclaw_sandbox::{Grants, Host, Limits, LoadError, Permit, Plugin, Sandbox, SandboxConfig, ToolRequest, signers};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
@@ -88,6 +88,9 @@ pub(crate) fn json(bytes: &[u8]) {
 pub(crate) fn files(bytes: &[u8]) {
     let sandbox = sandbox();
     drop(sandbox.load_bytes(bytes, None));
+    if let Ok(component) = componentize(bytes) {
+        assert!(matches!(Manifest::of_component(&component), Err(FormatError::NoManifest)));
+    }
     if let Ok(signed) = Signed::of_component(bytes) {
         assert!(bytes.starts_with(signed.body));
         assert!(signers(bytes).is_ok_and(|keys| keys.is_empty()) || !signed.signatures.is_empty());

@@ -111,6 +111,25 @@ fn a_policy_can_be_named_or_missing() {
 }
 
 #[test]
+fn a_core_module_with_component_types_becomes_a_plugin() {
+    let home = home_with(AGENT);
+    let wit = "package local:lots; world plain { export draw: func() -> u64; }";
+    let random = r#"(import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))"#;
+    let draw = r#"(func (export "draw") (result i64)
+        (if (call $random (i32.const 16) (i32.const 8)) (then unreachable))
+        (i64.load (i32.const 16)))"#;
+    let file = home.path().join("lots.wasm");
+    std::fs::write(&file, guest::module(wit, random, draw).unwrap()).unwrap();
+    run(home.path(), &["plugin", "add", "--yes", file.to_str().unwrap()]).ok();
+    let drawn = || run(home.path(), &["plugin", "call", "lots", "draw"]).ok().out.trim().parse::<u64>().unwrap();
+    assert_ne!(drawn(), drawn());
+
+    std::fs::write(&file, b"\0asm\x01\0\0\0").unwrap();
+    run(home.path(), &["plugin", "add", "--yes", file.to_str().unwrap()])
+        .failed(65, &["is no component", "without component types", "wasm32-wasip2"]);
+}
+
+#[test]
 fn what_can_not_be_kept_is_refused_by_name() {
     let home = home();
     let refused = |number: usize, policy: &str, said: &[&str]| {

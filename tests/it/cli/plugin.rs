@@ -253,4 +253,22 @@ fn a_new_project_builds_packs_and_runs() {
     assert!(built.talk.contains("$ cargo build --release --target wasm32-wasip2"), "{built:#?}");
     let ended = in_folder(&project, &["plugin", "call", "hello-you.wasm", "hello_you", "{\"name\":\"Ada\"}"]).ok();
     assert_eq!(ended.out, "Hello, Ada!\n");
+
+    // The compiler's core module, which `wit-bindgen` gave its types, does as well.
+    let mut core = std::process::Command::new("cargo");
+    core.args(["build", "--release", "--offline", "--target", CORE, "--target-dir", "core"]).current_dir(&project);
+    for name in ["CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS"] {
+        core.env_remove(name);
+    }
+    let built = core.output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let module = format!("core/{CORE}/release/hello_you.wasm");
+    assert!(std::fs::read(project.join(&module)).unwrap().starts_with(b"\0asm\x01"));
+    in_folder(&project, &["plugin", "add", "--yes", &module]).failed(65, &["built for exoclaw", "plugin pack"]);
+    in_folder(&project, &["plugin", "pack", "--component", &module, "--out", "core.wasm"]).ok();
+    let ended = in_folder(&project, &["plugin", "call", "./core.wasm", "hello_you", "{\"name\":\"Ada\"}"]).ok();
+    assert_eq!(ended.out, "Hello, Ada!\n");
 }
+
+/// The target whose programs are core modules, and which the page is built for too.
+const CORE: &str = "wasm32-unknown-unknown";

@@ -14,7 +14,7 @@ mod sign;
 use std::{fmt, path::Path, time::Duration};
 
 use exoclaw_runtime::ReadyPlugin;
-use exoclaw_sandbox::{Grants, Manifest, SandboxConfig, Trust};
+use exoclaw_sandbox::{FormatError, Grants, Manifest, SandboxConfig, Trust, componentize};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 pub(super) use call::{content_text, cost};
@@ -78,6 +78,16 @@ fn unknown(name: &str, loaded: &Loaded) -> CliError {
 
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     std::fs::read(path).map_err(|error| io_error("read", path, error))
+}
+
+/// Reads a component. A core module that carries component types becomes the component that they describe.
+fn read_component(path: &Path) -> Result<Vec<u8>, CliError> {
+    let bytes = read(path)?;
+    if !matches!(Manifest::of_component(&bytes), Err(FormatError::CoreModule)) {
+        return Ok(bytes);
+    }
+    let refused = |error| CliError::new(Exit::Data, format!("{} is no component", path.display())).because(error);
+    componentize(&bytes).map_err(refused)
 }
 
 fn manifest(bytes: &[u8], path: &Path) -> Result<Manifest, CliError> {

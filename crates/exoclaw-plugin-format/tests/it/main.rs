@@ -1,6 +1,7 @@
 //! The plugin file through its public API.
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod componentize;
 mod http;
 mod manifest;
 mod policy;

@@ -1,4 +1,5 @@
-//! Files of plugins at hand. A component with plain exports becomes a plugin here, with the requests of its policy.
+//! Files of plugins at hand. A component with plain exports, or a core module that describes one, becomes a plugin here, with the
+//! requests of its policy.
 
 use std::path::{Path, PathBuf};
 
@@ -64,7 +65,7 @@ pub(super) fn open(
     name: Option<&PluginName>,
     context: &mut Context<'_>,
 ) -> Result<Opened, CliError> {
-    let bytes = super::read(path)?;
+    let bytes = super::read_component(path)?;
     if !matches!(Manifest::of_component(&bytes), Err(FormatError::NoManifest)) {
         let manifest = super::manifest(&bytes, path)?;
         if policy.is_some() || name.is_some() {

@@ -21,7 +21,7 @@ pub(super) fn run(args: &PluginPackArgs, context: &mut Context<'_>) -> Result<Ex
     let broken = |error| CliError::new(Exit::Data, format!("{} is no manifest", path.display())).because(error);
     let manifest = Manifest::from_toml(&text).map_err(broken)?;
     let component = args.component.clone().unwrap_or_else(|| built(&args.project, &manifest));
-    let component_bytes = super::read(&component)
+    let component_bytes = super::read_component(&component)
         .map_err(|error| error.hint("build it with `exoclawd plugin build`, or name it with --component FILE"))?;
     let packed = pack(&component_bytes, &manifest)
         .map_err(|error| CliError::new(Exit::Data, format!("pack {}", component.display())).because(error))?;
