@@ -2,7 +2,7 @@
 
 use std::{io::Write, process::ExitCode, time::Duration};
 
-use exoclaw_protocol::{Message, SessionKey};
+use exoclaw_protocol::{Message, RunOptions, SessionKey};
 use exoclaw_store::{Page, Record, SqliteConfig, SqliteStore, Store};
 use futures::future::join_all;
 
@@ -48,6 +48,8 @@ pub(crate) fn record(writer: usize, seq: u64) -> Record {
         key: Some(format!("key-{writer}-{seq}").parse().unwrap()),
         digest: "0".repeat(64),
         by: None,
+        origin: None,
+        options: RunOptions::default(),
     }
 }
 

@@ -88,6 +88,9 @@ impl Start<'_> {
             },
             version: env!("CARGO_PKG_VERSION").to_owned(),
             recordings: Some(plugins::recordings(self.home)),
+            delta_interval: Duration::from_millis(config.chat.delta_ms.into()),
+            run_timeout: run_timeout(&config),
+            stop_words: config.chat.stop_words.clone(),
             ..RuntimeConfig::new(agents)
         };
         let parts = Parts { router, store: Arc::new(store.clone()), plugins, clock: Arc::new(SystemClock) };
@@ -193,7 +196,9 @@ fn agents(config: &Config, env: &Env, home: &Home) -> Result<Vec<AgentConfig>, C
             system_prompt: agent.system_prompt.clone(),
             max_tokens: agent.max_tokens,
             tools: agent.tools.clone(),
-            price: price(config, agent),
+            thinking: agent.thinking,
+            price: price(config, agent, &agent.model),
+            models: agent.models.iter().map(|model| (model.clone(), price(config, agent, model))).collect(),
             ..AgentConfig::new(agent.id.clone(), &agent.provider, provider, &agent.model)
         })
     };
@@ -201,10 +206,15 @@ fn agents(config: &Config, env: &Env, home: &Home) -> Result<Vec<AgentConfig>, C
 }
 
 /// The built-in model costs nothing.
-fn price(config: &Config, agent: &crate::config::AgentConfig) -> Option<Price> {
+fn price(config: &Config, agent: &crate::config::AgentConfig, model: &str) -> Option<Price> {
     let kind = config.providers.get(&agent.provider).map(|provider| provider.kind);
     let free = (kind == Some(ProviderKind::Demo)).then(Price::default);
-    config.price(&agent.model).copied().or(free)
+    config.price(model).copied().or(free)
+}
+
+fn run_timeout(config: &Config) -> Option<Duration> {
+    let seconds = config.chat.run_timeout_seconds;
+    (seconds > 0).then(|| Duration::from_secs(seconds.into()))
 }
 
 /// A budget for a credential that is not there bounds nobody; there may be one later.

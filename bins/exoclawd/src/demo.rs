@@ -27,6 +27,8 @@ pub(crate) fn config(config: Config) -> Result<Config, IdError> {
         model: "demo".to_owned(),
         system_prompt: None,
         max_tokens: None,
+        thinking: None,
+        models: Vec::new(),
         tools: PLUGINS.iter().map(|(name, _)| (*name).to_owned()).collect(),
         default: true,
     };

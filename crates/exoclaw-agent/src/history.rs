@@ -23,7 +23,8 @@ pub const NO_OUTPUT: &str = "(no output)";
 /// * Each call of an assistant's message is answered at the start of the next message, in the order of the calls, by its
 ///   result or, where there is none, by [`NO_RESULT`]. Results without a call are dropped.
 /// * Ids of calls are unique; a repeated one gets a number, in its result too.
-/// * Blank texts are dropped, and so are thoughts that nothing follows, images by the assistant and calls by the user.
+/// * Blank texts are dropped, and so are thoughts that nothing follows, images and files by the assistant and calls by the
+///   user.
 ///
 /// Sources: Anthropic Messages API, "Messages" and "Handle tool calls"; OpenAI API reference, "Create chat completion".
 pub fn acceptable(messages: Vec<Message>) -> Vec<Message> {
@@ -86,8 +87,11 @@ impl List {
                 self.say(Role::Assistant, Block::ToolCall { id: given.clone(), name, input });
                 self.open.push((id, given));
             }
-            (_, block @ Block::Text { .. }) | (Role::User, block @ Block::Image { .. }) => self.say(role, block),
-            (Role::Assistant, Block::Image { .. })
+            (_, block @ Block::Text { .. }) | (Role::User, block @ (Block::Image { .. } | Block::File { .. })) => {
+                self.say(role, block);
+            }
+            (_, Block::Omitted { .. })
+            | (Role::Assistant, Block::Image { .. } | Block::File { .. })
             | (Role::User, Block::ToolCall { .. } | Block::Thinking { .. } | Block::RedactedThinking { .. }) => {}
         }
     }

@@ -54,7 +54,7 @@ pub use http::{ConfigError, ProviderConfig};
 pub use openai::OpenAiProvider;
 pub use provider::{ModelEvent, ModelRequest, ModelStep, Provider, ProviderError, ProviderErrorKind};
 pub use tools::{
-    Approver, Asked, Decided, Invocation, Meter, NoTools, OverBudget, Progress, RecordError, Recorder, ToolReturn,
-    Tools, TurnRecord, Unasked, Unmetered, Unrecorded,
+    Approver, Asked, Decided, Inbox, Invocation, Meter, NoTools, OverBudget, Progress, RecordError, Recorder,
+    ToolReturn, Tools, TurnRecord, Unasked, Undisturbed, Unmetered, Unrecorded,
 };
 pub use turn::{Jitter, RandomJitter, RecordedStep, Turn, TurnError, TurnLimits};

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use exoclaw_protocol::{Block, Message, StopReason, ToolSpec, Usage};
+use exoclaw_protocol::{Block, Message, StopReason, Thinking, ToolSpec, Usage};
 use futures::stream::BoxStream;
 
 /// Streams one step of a model.
@@ -26,6 +26,8 @@ pub struct ModelRequest {
     pub tools: Arc<[ToolSpec]>,
     /// Tokens that it may write; each provider has a default.
     pub max_tokens: Option<u32>,
+    /// How much it thinks; without, as it does by itself.
+    pub thinking: Option<Thinking>,
 }
 
 /// One piece of a model's answer.

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use exoclaw_protocol::{
-    Approval, Decision, Effect, FailureKind, Metering, Reconciled, TokenName, ToolCall, ToolOutput, ToolSpec,
+    Approval, Decision, Effect, FailureKind, Message, Metering, Reconciled, TokenName, ToolCall, ToolOutput, ToolSpec,
 };
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
@@ -164,6 +164,23 @@ pub enum TurnRecord {
         /// What came back.
         returned: ToolReturn,
     },
+}
+
+/// Brings what people say to a turn while it is under way.
+pub trait Inbox: fmt::Debug + Send + Sync {
+    /// Asked before each step that is not recorded yet: messages that the model is told before it goes on. That they were
+    /// taken is durable when it resolves.
+    fn take(&self, step: u32) -> BoxFuture<'_, Result<Vec<Message>, RecordError>>;
+}
+
+/// Brings nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Undisturbed;
+
+impl Inbox for Undisturbed {
+    fn take(&self, _step: u32) -> BoxFuture<'_, Result<Vec<Message>, RecordError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 }
 
 /// Knows what model steps may cost.

@@ -1,8 +1,12 @@
 //! The loop: model, tools, model, until done.
 
-use std::{collections::HashSet, pin::pin, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    pin::pin,
+    sync::Arc,
+};
 
-use exoclaw_protocol::{Block, CallId, Message, Role, StopReason, ToolCall, Usage};
+use exoclaw_protocol::{Block, CallId, Message, Role, StopReason, Thinking, ToolCall, Usage};
 use futures::{
     StreamExt,
     future::{Either, select},
@@ -11,8 +15,8 @@ use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use crate::{
-    Approver, Meter, ModelEvent, ModelRequest, ModelStep, NoTools, Provider, ProviderError, ProviderErrorKind,
-    Recorder, Tools, TurnEnd, TurnEvent, TurnRecord, Unasked, Unmetered, Unrecorded, history, spans,
+    Approver, Inbox, Meter, ModelEvent, ModelRequest, ModelStep, NoTools, Provider, ProviderError, ProviderErrorKind,
+    Recorder, Tools, TurnEnd, TurnEvent, TurnRecord, Unasked, Undisturbed, Unmetered, Unrecorded, history, spans,
 };
 
 mod call;
@@ -38,12 +42,16 @@ pub struct Turn {
     pub system: Option<String>,
     /// Tokens that one step may write; each provider has a default.
     pub max_tokens: Option<u32>,
+    /// How much the model thinks; without, as its provider does by itself.
+    pub thinking: Option<Thinking>,
     /// What the model may call.
     pub tools: Arc<dyn Tools>,
     /// Asked before calls are begun.
     pub approver: Arc<dyn Approver>,
     /// Where steps, intents and results become durable.
     pub recorder: Arc<dyn Recorder>,
+    /// What people say meanwhile.
+    pub inbox: Arc<dyn Inbox>,
     /// Says whether the next step may be asked for.
     pub meter: Arc<dyn Meter>,
     /// Where the turn stops by itself.
@@ -53,6 +61,8 @@ pub struct Turn {
     /// What an earlier attempt at this turn made durable, in order: it is neither asked for nor run again. Empty for a
     /// new turn.
     pub recorded: Vec<RecordedStep>,
+    /// What an earlier attempt had taken from its inbox, by the step that is told of it first.
+    pub told: BTreeMap<u32, Vec<Message>>,
 }
 
 impl Turn {
@@ -63,13 +73,16 @@ impl Turn {
             model: model.into(),
             system: None,
             max_tokens: None,
+            thinking: None,
             tools: Arc::new(NoTools),
             approver: Arc::new(Unasked),
             recorder: Arc::new(Unrecorded),
+            inbox: Arc::new(Undisturbed),
             meter: Arc::new(Unmetered),
             limits: TurnLimits::default(),
             jitter: Arc::new(RandomJitter::default()),
             recorded: Vec::new(),
+            told: BTreeMap::new(),
         }
     }
 
@@ -122,6 +135,7 @@ impl Run {
             messages,
             tools: turn.tools.specs(),
             max_tokens: turn.max_tokens,
+            thinking: turn.thinking,
         });
         let repeats = Repeats::new(turn.limits.identical_calls);
         Ok(Self { turn, events, request, call_ids, repeats, usage: Usage::default() })
@@ -131,6 +145,8 @@ impl Run {
         let mut recorded = std::mem::take(&mut self.turn.recorded).into_iter();
         let mut step = 0;
         loop {
+            let told = self.turn.told.remove(&step).unwrap_or_default();
+            self.extend(told);
             let RecordedStep { content, intents, results } = match recorded.next() {
                 Some(recorded) => {
                     self.call_ids.extend(calls(&recorded.content.content).into_iter().map(|call| call.id));
@@ -159,13 +175,15 @@ impl Run {
             if is_last {
                 return Ok(TurnEnd { message, stop_reason: StopReason::StepLimit, usage: self.usage });
             }
-            self.extend([message, Message { role: Role::User, content: results }]);
+            self.extend(vec![message, Message { role: Role::User, content: results }]);
             step += 1;
         }
     }
 
     /// A new step, durable and told.
     async fn step(&mut self, step: u32) -> Result<RecordedStep, TurnError> {
+        let told = self.turn.inbox.take(step).await.map_err(TurnError::Record)?;
+        self.extend(told);
         self.turn.meter.admit(&self.request)?;
         let span = spans::chat(&self.request);
         let answered = self.ask().instrument(span.clone()).await;
@@ -216,7 +234,10 @@ impl Run {
         Ok(Err(Failure { error, told }))
     }
 
-    fn extend(&mut self, more: [Message; 2]) {
+    fn extend(&mut self, more: Vec<Message>) {
+        if more.is_empty() {
+            return;
+        }
         let request = Arc::make_mut(&mut self.request);
         let mut messages = std::mem::take(&mut request.messages);
         messages.extend(more);

@@ -86,6 +86,8 @@ codes! {
     BudgetExceeded = -32019, "budget_exceeded", retryable: false;
     /// No such approval waits.
     UnknownApproval = -32020, "unknown_approval", retryable: false;
+    /// There is no such run.
+    UnknownRun = -32021, "unknown_run", retryable: false;
 }
 
 impl fmt::Display for ErrorCode {

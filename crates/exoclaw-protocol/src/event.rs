@@ -131,6 +131,25 @@ pub enum Event {
     Aborted {
         /// What the model had said in the step that was stopped.
         text: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "AbortReason::is_asked")]
+        reason: AbortReason,
+    },
+    /// Somebody put something into the conversation. Its run id names it alone: no run answers it.
+    #[serde(rename = "noted")]
+    Noted {
+        /// What it says.
+        message: Message,
+    },
+    /// The session's conversation begins anew, or later than before: whoever shows it starts again from a snapshot. Its run
+    /// id names no run.
+    #[serde(rename = "reset")]
+    Reset {},
+    /// The message is answered by another run. Terminal.
+    #[serde(rename = "joined")]
+    Joined {
+        /// That run.
+        into: RunId,
     },
     /// The run failed. Terminal.
     #[serde(rename = "error")]
@@ -147,7 +166,32 @@ pub enum Event {
 impl Event {
     /// Nothing of the run follows it.
     pub fn is_terminal(&self) -> bool {
-        matches!(self, Self::Final { .. } | Self::Aborted { .. } | Self::Error { .. })
+        matches!(self, Self::Final { .. } | Self::Aborted { .. } | Self::Joined { .. } | Self::Error { .. })
+    }
+}
+
+/// Why a run was stopped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum AbortReason {
+    /// Somebody asked for it.
+    #[default]
+    Asked,
+    /// A message said so, such as `/stop`.
+    Stop,
+    /// Its time was over.
+    Timeout,
+    /// A newer message took its place.
+    Interrupt,
+    /// Its session was reset or deleted.
+    Reset,
+}
+
+impl AbortReason {
+    /// Somebody asked for it.
+    pub fn is_asked(&self) -> bool {
+        *self == Self::Asked
     }
 }
 

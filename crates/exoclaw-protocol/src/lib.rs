@@ -15,6 +15,7 @@
 //! ```
 
 mod approval;
+mod attachment;
 mod error;
 mod event;
 mod id;
@@ -26,7 +27,9 @@ pub mod openclaw;
 mod origin;
 mod params;
 pub mod rpc;
+mod run;
 mod secret;
+mod session;
 mod session_key;
 mod spending;
 pub mod telemetry;
@@ -37,14 +40,16 @@ pub use approval::{
     Approval, ApprovalListParams, ApprovalListResult, ApprovalResolveParams, ApprovalResolveResult, Decision, Verdict,
 };
 pub use error::{ErrorCode, RpcError};
-pub use event::{Event, SessionEvent, StopReason, Usage};
+pub use event::{AbortReason, Event, SessionEvent, StopReason, Usage};
 pub use id::{AgentId, ApprovalId, CallId, IdError, IdempotencyKey, PluginName, RunId, TokenName, ToolName};
-pub use message::{Block, Message, Role};
+pub use message::{Block, Message, Omitted, Role};
 pub use method::{Call, Method, MethodInfo, Scope};
 pub use money::{Money, MoneyError};
 pub use origin::{Origin, Peer, PeerKind};
 pub use params::*;
+pub use run::*;
 pub use secret::Secret;
+pub use session::*;
 pub use session_key::{SessionKey, SessionRef};
 pub use spending::{BudgetInfo, Period, SessionSpent, Spent, SpentBy, SpentLately, UsageParams, UsageResult};
 pub use token::{

@@ -97,3 +97,27 @@ pub const APPROVALS: usize = 1_024;
 
 /// Output of one tool call that reaches the model, in bytes.
 pub const TOOL_OUTPUT_BYTES: usize = 256 * 1024;
+
+/// Longest label of a session, and name of its model, in bytes.
+pub const LABEL_BYTES: usize = 256;
+
+/// Sessions of one question for previews.
+pub const PREVIEWS: usize = 64;
+
+/// Texts of one preview.
+pub const PREVIEW_TEXTS: u32 = 64;
+
+/// Characters of one text of a preview.
+pub const PREVIEW_CHARS: u32 = 4_096;
+
+/// Time for which one may wait for the end of a run at most.
+pub const RUN_WAIT: Duration = Duration::from_secs(10 * 60);
+
+/// Images and files of one sent message.
+pub const ATTACHMENTS: usize = 20;
+
+/// Bytes of one image: what the stricter vendor takes (Anthropic Messages API, "Vision"), a little less than 5 MiB.
+pub const IMAGE_BYTES: usize = 5 * 1000 * 1000;
+
+/// Bytes of one file of text.
+pub const FILE_BYTES: usize = 512 * 1024;

@@ -41,6 +41,18 @@ impl Message {
     }
 }
 
+/// What was left out of a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Omitted {
+    /// All that a message said.
+    Message,
+    /// An image.
+    Image,
+    /// A file.
+    File,
+}
+
 /// One piece of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -56,6 +68,15 @@ pub enum Block {
         media_type: String,
         /// The bytes in standard base64.
         data: String,
+    },
+    /// A file of text.
+    File {
+        /// Its name, without folders.
+        name: String,
+        /// IANA media type, such as `text/plain`.
+        media_type: String,
+        /// What is in it.
+        text: String,
     },
     /// What the model thought before it answered; handed back to it unchanged.
     Thinking {
@@ -88,9 +109,33 @@ pub enum Block {
         /// The tool did not do what was asked.
         is_error: bool,
     },
+    /// Stands in a history for what was left out of it. Nobody sends it, and nothing of it is stored.
+    Omitted {
+        /// What it was.
+        what: Omitted,
+        /// The name of a file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// Its size.
+        bytes: u64,
+    },
 }
 
 impl Block {
+    /// In place of an image or a file, that there is one; everything else as it is.
+    pub fn without_attachment(self) -> Self {
+        match self {
+            Self::Image { data, .. } => {
+                let bytes = data.len() as u64 / 4 * 3;
+                Self::Omitted { what: Omitted::Image, name: None, bytes }
+            }
+            Self::File { name, text, .. } => {
+                Self::Omitted { what: Omitted::File, name: Some(name), bytes: text.len() as u64 }
+            }
+            other => other,
+        }
+    }
+
     /// A text block.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text { text: text.into() }

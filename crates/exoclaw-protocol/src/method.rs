@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::{ErrorCode, RpcError, approval::*, error::brief, params::*, spending::*, token::*};
+use crate::{ErrorCode, RpcError, approval::*, error::brief, params::*, run::*, session::*, spending::*, token::*};
 
 /// What a credential allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -115,8 +115,26 @@ methods! {
     ChatAbort = "chat.abort", Chat, ChatAbortParams -> ChatAbortResult;
     /// The newest messages of a session.
     ChatHistory = "chat.history", Read, ChatHistoryParams -> ChatHistoryResult;
+    /// Puts something into a conversation that no run answers.
+    ChatInject = "chat.inject", Admin, ChatInjectParams -> ChatInjectResult;
+    /// Waits for the end of a run.
+    RunWait = "run.wait", Read, RunWaitParams -> RunWaitResult;
     /// The most recently used sessions.
     SessionList = "session.list", Read, SessionListParams -> SessionListResult;
+    /// One session.
+    SessionGet = "session.get", Read, SessionGetParams -> SessionInfo;
+    /// The session with a key, id or label.
+    SessionResolve = "session.resolve", Read, SessionResolveParams -> SessionInfo;
+    /// The newest texts of sessions.
+    SessionPreview = "session.preview", Read, SessionPreviewParams -> SessionPreviewResult;
+    /// Sets how a session is treated.
+    SessionPatch = "session.patch", Admin, SessionPatchParams -> SessionInfo;
+    /// Begins a new conversation in a session.
+    SessionReset = "session.reset", Admin, SessionResetParams -> SessionInfo;
+    /// Makes a conversation begin later.
+    SessionCompact = "session.compact", Admin, SessionCompactParams -> SessionCompactResult;
+    /// Leaves nothing of a session behind.
+    SessionDelete = "session.delete", Admin, SessionDeleteParams -> SessionDeleteResult;
     /// Events of a session as notifications from now on, or from an event on.
     SessionSubscribe = "session.subscribe", Read, SessionSubscribeParams -> SessionSubscribeResult;
     /// Calls that wait to be allowed.

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentId, Approval, Block, Effect, ErrorCode, IdempotencyKey, Message, Origin, PluginName, Role, RpcError, RunId,
-    SessionKey, SessionRef, limits,
+    AgentId, Approval, Block, Effect, ErrorCode, IdempotencyKey, Message, Origin, PluginName, QueueMode, Role,
+    RpcError, RunId, SessionKey, SessionRef, attachment,
 };
 
 /// Parameters of `ping`.
@@ -80,12 +80,37 @@ pub struct ChatSendParams {
     /// The message, as one text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// The message, as text and image blocks.
+    /// The message, as blocks of text, images and files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Vec<Block>>,
     /// Sending again with the same key answers with the first run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<IdempotencyKey>,
+    /// What becomes of it while a run is under way, in place of what the session says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueMode>,
+    /// Time for its run, in milliseconds, in place of what the config says; none for 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+/// How a message is to be treated. It is part of the store format.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunOptions {
+    /// What becomes of it while a run is under way.
+    #[serde(skip_serializing_if = "QueueMode::is_queue")]
+    pub queue: QueueMode,
+    /// Time for its run, in milliseconds; none for 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+impl RunOptions {
+    /// It is treated like any other.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Whom a message is for.
@@ -107,8 +132,8 @@ impl ChatSendParams {
     ///
     /// # Errors
     /// `invalid_params` when both or neither of `text` and `content` are there, both of `session` and `origin`, the
-    /// message is empty, has blocks that a user can't send or an image that is none, or the origin is not valid;
-    /// `too_large` for too many blocks. A blank text beside others is left out: providers refuse it, and what is durable
+    /// message is empty, has blocks that a user can't send or attachments that are not taken, or the origin is not valid;
+    /// `too_large` for too many blocks, and too many or too large attachments. A blank text beside others is left out: providers refuse it, and what is durable
     /// goes to them with each later message.
     pub fn into_parts(self) -> Result<(Target, Message, Option<IdempotencyKey>), RpcError> {
         let target = match (self.session, self.origin) {
@@ -125,38 +150,13 @@ impl ChatSendParams {
             (None, Some(content)) => content,
             _ => return Err(RpcError::invalid_params("give either text or content")),
         };
-        if content.len() > limits::CONTENT_BLOCKS {
-            let message = format!("content has too many blocks: {} at most", limits::CONTENT_BLOCKS);
-            return Err(RpcError::new(ErrorCode::TooLarge, message));
-        }
-        for block in &content {
-            match block {
-                Block::Text { .. } => {}
-                Block::Image { media_type, data } if is_image(media_type) && is_base64(data) => {}
-                Block::Image { .. } => {
-                    return Err(RpcError::invalid_params("an image has a mediaType of image/… and its data in base64"));
-                }
-                _ => return Err(RpcError::invalid_params("content takes blocks of type text and image only")),
-            }
-        }
+        attachment::check(&content)?;
         content.retain(|block| block.as_text().is_none_or(|text| !text.trim().is_empty()));
         if content.is_empty() {
             return Err(RpcError::invalid_params("the message is empty"));
         }
         Ok((target, Message { role: Role::User, content }, self.idempotency_key))
     }
-}
-
-fn is_image(media_type: &str) -> bool {
-    let subtype = media_type.strip_prefix("image/").unwrap_or_default();
-    !subtype.is_empty() && subtype.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-'))
-}
-
-/// Standard base64 with padding (RFC 4648, section 4) of at least one byte.
-fn is_base64(data: &str) -> bool {
-    let text = data.strip_suffix("==").or_else(|| data.strip_suffix('=')).unwrap_or(data);
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
-    !text.is_empty() && data.len().is_multiple_of(4) && text.bytes().all(plain)
 }
 
 /// What became of a sent message.
@@ -171,6 +171,8 @@ pub enum SendStatus {
     Ok,
     /// It was sent before under this key, and its run failed or was stopped.
     Error,
+    /// It was a word that stops: it is no message, and the runs that it stopped are named.
+    Stopped,
 }
 
 /// Why the run of a message that was sent before did not end well.
@@ -187,7 +189,7 @@ pub struct SendFailure {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChatSendResult {
-    /// The run that answers.
+    /// The run that answers; where messages were joined, that of all of them. Of a word that stops it names no run.
     pub run_id: RunId,
     /// The session, in canonical form.
     pub session: SessionKey,
@@ -196,6 +198,9 @@ pub struct ChatSendResult {
     /// Why, where that is [`SendStatus::Error`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<SendFailure>,
+    /// The runs that were stopped, where it is [`SendStatus::Stopped`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<RunId>,
     /// Numbering of the session's events.
     pub epoch: u64,
     /// The last event before those of this run; events after it follow as notifications.
@@ -229,21 +234,27 @@ pub struct ChatAbortResult {
 pub struct ChatHistoryParams {
     /// The session.
     pub session: SessionRef,
-    /// At most so many of the newest messages, up to [`limits::HISTORY_MESSAGES`].
+    /// At most so many of the newest messages, up to [`limits::HISTORY_MESSAGES`](crate::limits::HISTORY_MESSAGES).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// At most so many bytes, up to [`limits::HISTORY_BYTES`]; the newest message is there in any case.
+    /// At most so many bytes, up to [`limits::HISTORY_BYTES`](crate::limits::HISTORY_BYTES); the newest message is there in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u32>,
     /// Only messages before the one with this number: the page before one whose first message has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<u64>,
+    /// At most so many bytes of one message: of a larger one, only its size is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_message_bytes: Option<u32>,
+    /// Images and files are there; without it, only that there are some.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub attachments: bool,
 }
 
 impl ChatHistoryParams {
     /// The newest messages, as many as there may be.
     pub fn new(session: SessionRef) -> Self {
-        Self { session, limit: None, max_bytes: None, before: None }
+        Self { session, limit: None, max_bytes: None, before: None, max_message_bytes: None, attachments: false }
     }
 }
 
@@ -273,40 +284,9 @@ pub struct HistoryMessage {
     /// Set where the run ended before the message was whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interrupted: Option<ErrorCode>,
-}
-
-/// Parameters of `session.list`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SessionListParams {
-    /// At most so many of the most recently used, up to [`limits::SESSION_LIST`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
-}
-
-/// Result of `session.list`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionListResult {
-    /// The most recently used first.
-    pub sessions: Vec<SessionInfo>,
-}
-
-/// One session in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SessionInfo {
-    /// The session.
-    pub session: SessionKey,
-    /// Its agent.
-    pub agent: AgentId,
-    /// When its first record was written, in milliseconds since 1970.
-    pub created_ms: u64,
-    /// When its last record was written, in milliseconds since 1970.
-    pub updated_ms: u64,
-    /// Messages that people sent.
-    pub messages: u64,
-    /// A run is under way or waiting.
-    pub active: bool,
+    /// Somebody put it there: it is of no run, and the run id names it alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub note: bool,
 }
 
 /// Parameters of `session.subscribe`.

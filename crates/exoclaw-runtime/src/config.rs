@@ -1,9 +1,13 @@
 //! What a runtime is made of.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use exoclaw_agent::{Provider, TurnLimits};
-use exoclaw_protocol::AgentId;
+use exoclaw_protocol::{AgentId, SessionSettings, Thinking};
 use exoclaw_router::Router;
 use exoclaw_store::{Page, ReadError, Store, audit::Audit};
 
@@ -43,6 +47,12 @@ pub struct RuntimeConfig {
     pub audit: Audit,
     /// Which calls wait until somebody allows them.
     pub approvals: ApprovalConfig,
+    /// Time between two deltas of a run: what comes sooner is put together. Zero for each delta as it comes.
+    pub delta_interval: Duration,
+    /// Time for a run, from when its turn comes in this process, where its message says nothing else.
+    pub run_timeout: Option<Duration>,
+    /// Messages that are exactly one of these, but for space around it and upper case, stop the session's runs.
+    pub stop_words: Vec<String>,
 }
 
 /// Which calls wait until somebody allows them.
@@ -76,6 +86,9 @@ impl RuntimeConfig {
             budgets: Budgets::default(),
             audit: Audit::discard(),
             approvals: ApprovalConfig::default(),
+            delta_interval: Duration::ZERO,
+            run_timeout: None,
+            stop_words: ["/stop", "stop", "/abort", "abort"].map(str::to_owned).into(),
         }
     }
 }
@@ -95,8 +108,12 @@ pub struct AgentConfig {
     pub system_prompt: Option<String>,
     /// Tokens that one step may write; each provider has a default.
     pub max_tokens: Option<u32>,
+    /// How much the model thinks; without, as its provider does by itself.
+    pub thinking: Option<Thinking>,
     /// What the model costs, if that is known.
     pub price: Option<Price>,
+    /// Other models of the provider that a session may choose, with what they cost.
+    pub models: BTreeMap<String, Option<Price>>,
     /// What it may call: `plugin` for all tools of a plugin, `plugin.tool` for one.
     pub tools: Vec<String>,
 }
@@ -116,9 +133,29 @@ impl AgentConfig {
             model: model.into(),
             system_prompt: None,
             max_tokens: None,
+            thinking: None,
             price: None,
+            models: BTreeMap::new(),
             tools: Vec::new(),
         }
+    }
+}
+
+impl AgentConfig {
+    /// The agent may answer with this model.
+    pub fn offers(&self, model: &str) -> bool {
+        self.model == model || self.models.contains_key(model)
+    }
+
+    /// As a session has it. A model that is not offered any more is left aside.
+    pub(crate) fn set_by(&self, settings: &SessionSettings) -> Self {
+        let mut config = self.clone();
+        config.thinking = settings.thinking.or(config.thinking);
+        let chosen = settings.model.as_ref().and_then(|model| Some((model, self.models.get(model)?)));
+        if let Some((model, price)) = chosen {
+            (config.model, config.price) = (model.clone(), *price);
+        }
+        config
     }
 }
 
@@ -185,11 +222,13 @@ pub(crate) struct Agent {
 
 /// What is spent against a budget of money must be known.
 pub(crate) fn check_prices(configs: &[AgentConfig], budgets: &Budgets) -> Result<(), StartError> {
-    let lacks = |agent: &&AgentConfig| agent.price.is_none() && budgets.bound_money_of(&agent.id);
-    match configs.iter().find(lacks) {
-        Some(AgentConfig { id, model, .. }) => Err(StartError::NoPrice { agent: id.clone(), model: model.clone() }),
-        None => Ok(()),
+    for agent in configs.iter().filter(|agent| budgets.bound_money_of(&agent.id)) {
+        let models = std::iter::once((&agent.model, &agent.price)).chain(&agent.models);
+        if let Some((model, _)) = models.into_iter().find(|(_, price)| price.is_none()) {
+            return Err(StartError::NoPrice { agent: agent.id.clone(), model: model.clone() });
+        }
     }
+    Ok(())
 }
 
 /// Makes the agents ready.

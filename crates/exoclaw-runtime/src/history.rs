@@ -5,5 +5,5 @@ mod load;
 mod recent;
 
 use fold::{conversation, messages};
-pub(crate) use load::{load, snapshot};
-pub(crate) use recent::Recent;
+pub(crate) use load::{Wanted, load, snapshot};
+pub(crate) use recent::{Recent, Span};

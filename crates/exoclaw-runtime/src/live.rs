@@ -3,9 +3,14 @@
 use std::mem;
 
 use exoclaw_agent::TurnEvent;
-use exoclaw_protocol::{ErrorCode, Event, RunId, TokenName};
+use exoclaw_protocol::{ErrorCode, Event, QueueMode, RunId, RunOptions, TokenName};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+
+mod deltas;
+mod stop;
+
+pub(crate) use deltas::Deltas;
+pub(crate) use stop::Stop;
 
 use crate::{
     load::Place,
@@ -23,6 +28,8 @@ pub(crate) struct Origin {
     pub(crate) recovered: bool,
     /// The credential that sent its message, if that is known.
     pub(crate) by: Option<TokenName>,
+    /// How its message is to be treated.
+    pub(crate) options: RunOptions,
 }
 
 /// Tells the session of a run. Dropped without [`finish`](Self::finish), it says that the run failed.
@@ -30,24 +37,44 @@ pub(crate) struct Origin {
 pub(crate) struct LiveRun {
     pub(crate) run_id: RunId,
     pub(crate) origin: Origin,
-    pub(crate) abort: CancellationToken,
+    pub(crate) stop: Stop,
     aborted: watch::Sender<bool>,
     finished: bool,
     place: Option<Place>,
+    /// What the turn says, before it is told.
+    pub(crate) deltas: Deltas,
     lease: Lease,
+}
+
+/// What comes next in a session.
+#[derive(Debug)]
+pub(crate) struct Next {
+    /// Runs whose place a newer message takes.
+    pub(crate) superseded: Vec<LiveRun>,
+    /// Runs whose messages the next one answers too.
+    pub(crate) joined: Vec<LiveRun>,
+    /// The next one.
+    pub(crate) live: LiveRun,
 }
 
 impl LiveRun {
     fn new(lease: Lease, queued: Queued) -> Self {
         let Queued { run_id, origin, place, .. } = queued;
-        let (abort, aborted) = (CancellationToken::new(), watch::Sender::new(false));
-        Self { run_id, origin, abort, aborted, finished: false, place: Some(place), lease }
+        let (stop, aborted) = (Stop::default(), watch::Sender::new(false));
+        let deltas = Deltas::new(lease.delta_interval());
+        Self { run_id, origin, stop, aborted, finished: false, place: Some(place), deltas, lease }
     }
 
     /// The next run of the session becomes its current one. Without a next one, nobody works on the queue any more.
-    pub(crate) fn next(lease: &Lease) -> Option<Self> {
+    pub(crate) fn next(lease: &Lease) -> Option<Next> {
         let owned = lease.clone();
         let mut state = lease.session().lock();
+        let is_interrupt = |queued: &Queued| queued.origin.options.queue == QueueMode::Interrupt;
+        let superseded = state.queue.iter().rposition(is_interrupt).unwrap_or(0);
+        let superseded: Vec<_> = state.queue.drain(..superseded).collect();
+        let is_collected = |queued: &&Queued| queued.is_new && queued.origin.options.queue == QueueMode::Collect;
+        let together = state.queue.iter().take_while(is_collected).count();
+        let joined: Vec<_> = state.queue.drain(..together.saturating_sub(1)).collect();
         let Some(queued) = state.queue.pop_front() else {
             state.working = false;
             drop(state);
@@ -61,10 +88,12 @@ impl LiveRun {
             text: String::new(),
             approvals: Vec::new(),
             told: Told::default(),
-            abort: live.abort.clone(),
+            stop: live.stop.clone(),
             aborted: live.aborted.subscribe(),
         });
-        Some(live)
+        drop(state);
+        let lives = |queued: Vec<Queued>| queued.into_iter().map(|queued| Self::new(lease.clone(), queued)).collect();
+        Some(Next { superseded: lives(superseded), joined: lives(joined), live })
     }
 
     /// Takes waiting runs out of the queue: all of them, or the one that is named.
@@ -81,6 +110,17 @@ impl LiveRun {
             }
         }
         withdrawn.into_iter().map(|queued| Self::new(lease.clone(), queued)).collect()
+    }
+
+    /// Takes those out of the queue that are at its front and wait for the model's next step.
+    pub(crate) fn steering(lease: &Lease) -> Vec<Self> {
+        let steering: Vec<_> = {
+            let mut state = lease.session().lock();
+            let is_steering = |queued: &&Queued| queued.origin.options.queue == QueueMode::Steer;
+            let together = state.queue.iter().take_while(is_steering).count();
+            state.queue.drain(..together).collect()
+        };
+        steering.into_iter().map(|queued| Self::new(lease.clone(), queued)).collect()
     }
 
     pub(crate) fn session(&self) -> &Session {
@@ -118,6 +158,13 @@ impl LiveRun {
             }
         }
         self.session().publish(&mut state, &self.run_id, event_of(event));
+    }
+
+    /// Publishes what was held back.
+    pub(crate) fn flush(&self) {
+        if let Some(held) = self.deltas.flush() {
+            self.tell(held);
+        }
     }
 
     /// Publishes the terminal event; the session's next run may start.

@@ -70,6 +70,17 @@ impl Recordings {
         Ok(calls)
     }
 
+    /// Removes the recordings of these runs. Where they can't be, the log says so.
+    pub(crate) async fn forget(&self, runs: Vec<RunId>) {
+        let inner = Arc::clone(&self.0);
+        let forgotten = tokio::task::spawn_blocking(move || inner.forget(&runs)).await;
+        match forgotten {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = %Chain(&error), "recordings of a deleted session stay"),
+            Err(error) => tracing::warn!(error = %Chain(&error), "recordings of a deleted session stay"),
+        }
+    }
+
     /// Keeps the recording of a call. Where it can't be, the log says so.
     pub(crate) async fn keep(&self, run: &RunId, step: u32, call_id: CallId, recording: Recording) {
         let (inner, to) = (Arc::clone(&self.0), run.clone());
@@ -83,6 +94,17 @@ impl Recordings {
 impl Inner {
     fn file(&self, run: &RunId) -> PathBuf {
         self.dir.join(format!("{run}.jsonl"))
+    }
+
+    fn forget(&self, runs: &[RunId]) -> io::Result<()> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        for run in runs {
+            match fs::remove_file(self.file(run)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn keep(&self, run: &RunId, line: &Line) -> io::Result<()> {

@@ -1,10 +1,13 @@
 //! What an earlier process left open.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use exoclaw_agent::{ModelStep, RecordedStep, ToolReturn};
-use exoclaw_protocol::{CallId, RunId, SessionKey};
-use exoclaw_store::{Entry, Page, ReadError, Record, Store};
+use exoclaw_protocol::{CallId, Message, RunId, SessionKey};
+use exoclaw_store::{Entry, Page, ReadError, Record, RunOutcome, Store};
 
 use crate::{approvals::RecordedApproval, journal::Journal, live::Origin, runtime::Inner, session::Queued};
 
@@ -17,11 +20,15 @@ const PAGE: Page = Page { entries: 256, bytes: 1024 * 1024 };
 /// Every open run waits for its turn again. How far it had come is read when its turn comes: what can't be read harms no
 /// other run.
 pub(crate) async fn recover(inner: &Arc<Inner>) -> Result<(), ReadError> {
+    let mut known = HashSet::new();
     for open in inner.store.open_runs().await? {
         tracing::info!(session = %open.session, run = %open.run_id, resumed = open.resumed, "run waits again");
         let lease = inner.sessions.lease(&open.session);
-        let origin = Origin { accepted: open.accepted_seq, recovered: true, by: open.by };
-        let queued = Queued { run_id: open.run_id, origin, start: 0, place: inner.load.take_anyway() };
+        let origin = Origin { accepted: open.accepted_seq, recovered: true, by: open.by, options: open.options };
+        // One of a session comes after the other: the first may have been under way.
+        let is_new = !known.insert(open.session);
+        let place = inner.load.take_anyway();
+        let queued = Queued { run_id: open.run_id, origin, start: 0, is_new, place };
         lease.session().lock().queue.push_back(queued);
         inner.work(&lease);
     }
@@ -38,6 +45,8 @@ pub(crate) struct Begun {
     pub(crate) failures: u32,
     /// Approvals that it asked for, and what became of them.
     pub(crate) approvals: HashMap<(u32, CallId), RecordedApproval>,
+    /// Messages that it was told while it was under way, by the step that was told of them first.
+    pub(crate) told: BTreeMap<u32, Vec<Message>>,
     /// Tools of its intents, as the model names them: step, call, tool.
     intents: Vec<(u32, CallId, String)>,
 }
@@ -58,13 +67,25 @@ impl Begun {
         accepted: u64,
     ) -> Result<Self, ReadError> {
         let (mut begun, mut after) = (Self::default(), accepted);
+        // Messages that came meanwhile: as many as a queue holds, and those that were answered on their own.
+        let mut others = HashMap::new();
         loop {
             let entries = store.read(session, after, PAGE).await?;
             let Some(last) = entries.last() else { return Ok(begun) };
             after = last.seq;
             for entry in entries {
-                if entry.record.run_id() == run_id {
-                    begun.add(entry);
+                match entry.record {
+                    _ if entry.record.run_id() == Some(run_id) => begun.add(entry),
+                    Record::Accepted { run_id, message, .. } => drop(others.insert(run_id, message)),
+                    Record::RunEnded { run_id: other, outcome } => {
+                        let message = others.remove(&other);
+                        if let (RunOutcome::Joined { into, step: Some(step) }, Some(message)) = (outcome, message)
+                            && into == *run_id
+                        {
+                            begun.told.entry(step).or_default().push(message);
+                        }
+                    }
+                    _ => {}
                 }
             }
         }

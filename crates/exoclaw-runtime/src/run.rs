@@ -1,12 +1,19 @@
 //! One run from its start to its one terminal event.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use exoclaw_agent::{TurnEnd, TurnEvent};
-use exoclaw_protocol::{ErrorCode, Event, Metering, RpcError};
+use exoclaw_protocol::{AbortReason, ErrorCode, Event, Metering, RpcError};
 use exoclaw_store::{Record, RunOutcome};
 use futures::FutureExt;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::timeout_at,
+};
 
 use crate::{
     approvals::Parking,
@@ -18,8 +25,10 @@ use crate::{
     tasks::panic_text,
 };
 
+mod inbox;
 mod turn;
 
+use inbox::join;
 use turn::turn;
 
 /// Events between the turn and the hub. When full the turn waits: publishing is quick and waits for no reader.
@@ -28,7 +37,7 @@ const TURN_EVENTS: usize = 64;
 /// How a run came to its end.
 enum Ending {
     Finished(TurnEnd),
-    Aborted,
+    Aborted(AbortReason),
     Failed(RpcError),
     /// What an earlier process did can't be read, so that the run can't be ended rightly: it is left to the next process.
     Unread(RpcError),
@@ -46,7 +55,7 @@ impl From<&Ending> for RunEnd {
     fn from(ending: &Ending) -> Self {
         match ending {
             Ending::Finished(_) => Self::Ok,
-            Ending::Aborted => Self::Aborted,
+            Ending::Aborted(_) => Self::Aborted,
             Ending::Failed(_) | Ending::Unread(_) => Self::Failed,
             Ending::Suspended => Self::Suspended,
         }
@@ -61,26 +70,30 @@ impl From<RpcError> for Ending {
 
 /// Runs to the end, whatever happens: exactly one terminal event, and none before the end is durable. A run that is
 /// suspended or can't be read has its end in a later process.
-pub(crate) async fn run(inner: &Arc<Inner>, live: LiveRun, permit: OwnedSemaphorePermit) {
+/// The messages of the runs that are `joined` to it are answered with its own.
+pub(crate) async fn run(inner: &Arc<Inner>, live: LiveRun, joined: Vec<LiveRun>, permit: OwnedSemaphorePermit) {
     let parking = Arc::new(Parking::new(inner.runs.clone(), permit));
     let journal = journal(inner, &live).parked_in(parking.clone());
     let begun = Instant::now();
-    let ending = drive(inner, &live, &journal, &parking).await;
+    let ending = match join(&journal, joined, None).await {
+        Ok(()) => drive(inner, &live, &journal, &parking).await,
+        Err(error) => Ending::Failed(append_refusal(&error)),
+    };
     inner.metrics.run(RunEnd::from(&ending), begun.elapsed());
     end(live, &journal, ending).await;
 }
 
 /// Ends a run whose turn has not come in this process; says whether it could.
-pub(crate) async fn abort(inner: &Arc<Inner>, live: LiveRun) -> bool {
+pub(crate) async fn abort(inner: &Arc<Inner>, live: LiveRun, reason: AbortReason) -> bool {
     let journal = journal(inner, &live);
-    let mut ending = Ending::Aborted;
+    let mut ending = Ending::Aborted(reason);
     if live.origin.recovered {
         match Begun::read(&*inner.store, live.session().key(), &live.run_id, live.origin.accepted).await {
             Ok(mut begun) => begun.tell(&journal),
             Err(error) => ending = Ending::Unread(read_refusal(&error)),
         }
     }
-    let is_aborted = matches!(ending, Ending::Aborted);
+    let is_aborted = matches!(ending, Ending::Aborted(_));
     end(live, &journal, ending).await;
     is_aborted
 }
@@ -88,9 +101,20 @@ pub(crate) async fn abort(inner: &Arc<Inner>, live: LiveRun) -> bool {
 async fn drive(inner: &Arc<Inner>, live: &LiveRun, journal: &Journal, parking: &Arc<Parking>) -> Ending {
     let (events, mut heard) = mpsc::channel(TURN_EVENTS);
     let publish = async {
-        while let Some(event) = heard.recv().await {
+        loop {
+            let event = match live.deltas.due() {
+                None => heard.recv().await,
+                Some(due) => match timeout_at(due, heard.recv()).await {
+                    Ok(event) => event,
+                    Err(_) => {
+                        live.flush();
+                        continue;
+                    }
+                },
+            };
+            let Some(event) = event else { break };
             inner.metrics.turn(&event);
-            live.tell(event);
+            live.deltas.take(event).into_iter().for_each(|event| live.tell(event));
         }
     };
     let turn = turn(inner.clone(), live.lease(), journal.clone(), live.origin.clone(), parking.clone(), events).boxed();
@@ -101,12 +125,21 @@ async fn drive(inner: &Arc<Inner>, live: &LiveRun, journal: &Journal, parking: &
         inner.closing.cancelled().await;
         parking.parked().await;
     };
+    let timeout =
+        live.origin.options.timeout_ms.map_or(inner.run_timeout, |ms| (ms > 0).then(|| Duration::from_millis(ms)));
+    let too_long = async {
+        match timeout {
+            Some(timeout) => tokio::time::sleep(timeout).await,
+            None => std::future::pending().await,
+        }
+    };
     // Every branch is dropped whole when another wins, and nothing is awaited in an arm.
     tokio::select! {
         biased;
-        () = live.abort.cancelled() => Ending::Aborted,
+        reason = live.stop.asked() => Ending::Aborted(reason),
         () = inner.interrupt.cancelled() => Ending::Suspended,
         () = parked => Ending::Suspended,
+        () = too_long => Ending::Aborted(AbortReason::Timeout),
         done = work => match done {
             Ok(Ok(end)) => Ending::Finished(end),
             Ok(Err(ending)) => ending,
@@ -123,13 +156,14 @@ fn journal(inner: &Arc<Inner>, live: &LiveRun) -> Journal {
 }
 
 async fn end(live: LiveRun, journal: &Journal, ending: Ending) {
+    live.flush();
     let (outcome, event) = match ending {
         Ending::Finished(TurnEnd { message, stop_reason, usage }) => {
             (RunOutcome::Ok, Event::Final { message, stop_reason, usage })
         }
-        Ending::Aborted => {
+        Ending::Aborted(reason) => {
             let text = live.text();
-            (RunOutcome::Aborted { text: text.clone() }, Event::Aborted { text })
+            (RunOutcome::Aborted { text: text.clone(), reason }, Event::Aborted { text, reason })
         }
         Ending::Failed(error) => {
             let outcome = RunOutcome::Failed { code: error.code, message: error.message.clone(), text: live.text() };
@@ -159,6 +193,6 @@ async fn suspend(live: LiveRun, journal: &Journal) {
     live.suspend();
 }
 
-fn error_event(error: RpcError) -> Event {
+pub(crate) fn error_event(error: RpcError) -> Event {
     Event::Error { code: error.code, message: error.message, retryable: error.code.is_retryable() }
 }

@@ -1,12 +1,15 @@
 //! The handle that every door holds.
 
-use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
 use exoclaw_agent::TurnLimits;
 use exoclaw_protocol::{
-    AgentId, AgentStatus, ChatHistoryParams, ChatHistoryResult, ErrorCode, IdempotencyKey, PingResult,
-    PluginListResult, RpcError, RunId, SessionInfo, SessionKey, SessionListParams, SessionListResult, SessionRef,
-    SessionSubscribeParams, SessionSubscribeResult, StatusResult, limits,
+    AgentId, AgentStatus, ErrorCode, PingResult, PluginListResult, RpcError, SessionKey, SessionRef, StatusResult,
 };
 use exoclaw_router::Router;
 use exoclaw_store::{Store, audit::Audit};
@@ -17,8 +20,7 @@ use crate::{
     approvals::Approvals,
     clock::Clock,
     config::{self, Agent, Parts, RuntimeConfig, StartError},
-    history::{self, Recent},
-    hub::Subscription,
+    history::Recent,
     journal::{read_only, read_refusal},
     keys,
     load::Load,
@@ -34,8 +36,12 @@ use crate::{
 
 mod abort;
 mod approve;
+mod chat;
 mod send;
+mod sessions;
+mod stop_word;
 mod usage;
+mod wait;
 mod work;
 
 /// Of a deadline for shutting down, at most so much is kept back from the runs: to record those that did not end, and to
@@ -67,6 +73,9 @@ pub(crate) struct Inner {
     pub(crate) approvals: Approvals,
     pub(crate) approval_lifetime: Duration,
     pub(crate) turn_limits: TurnLimits,
+    pub(crate) run_timeout: Option<Duration>,
+    /// In lower case.
+    pub(crate) stop_words: HashSet<String>,
     pub(crate) recordings: Option<Recordings>,
     pub(crate) audit: Audit,
     pub(crate) metrics: Arc<Metrics>,
@@ -104,7 +113,9 @@ impl Runtime {
             ledger: Arc::new(ledger),
             approvals: Approvals::default(),
             approval_lifetime: config.approvals.lifetime,
-            sessions: Arc::new(Sessions::new(clock.clone())),
+            sessions: Arc::new(Sessions::new(clock.clone(), config.delta_interval)),
+            run_timeout: config.run_timeout,
+            stop_words: config.stop_words.iter().map(|word| word.trim().to_lowercase()).collect(),
             tasks: Tasks::default(),
             load: Load::new(config.messages_in_flight),
             runs: Arc::new(Semaphore::new(concurrent_runs as usize)),
@@ -206,84 +217,6 @@ impl Runtime {
             }
         }
         replaced
-    }
-
-    /// The canonical name of a session.
-    ///
-    /// # Errors
-    /// When it names an unknown agent, or does not fit into a key.
-    pub fn session_key(&self, session: &SessionRef) -> Result<SessionKey, RpcError> {
-        self.inner.resolve(session)
-    }
-
-    /// The run that answers the message which was sent under a key.
-    ///
-    /// # Errors
-    /// When the session names an unknown agent, or can't be read.
-    pub async fn run_of(&self, session: &SessionRef, key: &IdempotencyKey) -> Result<Option<RunId>, RpcError> {
-        let session = self.inner.resolve(session)?;
-        let found = self.inner.store.find_key(&session, key).await.map_err(|error| read_refusal(&error))?;
-        Ok(found.map(|found| found.run_id))
-    }
-
-    /// Answers `session.list`.
-    ///
-    /// # Errors
-    /// When the store can't be read.
-    pub async fn sessions(&self, params: SessionListParams) -> Result<SessionListResult, RpcError> {
-        let limit = params.limit.unwrap_or(limits::SESSION_LIST).min(limits::SESSION_LIST);
-        let found = self.inner.store.sessions(limit).await.map_err(|error| read_refusal(&error))?;
-        let info = |summary: exoclaw_store::SessionSummary| {
-            let agent = AgentId::from_str(summary.session.agent()).ok()?;
-            let active = self.inner.sessions.is_active(&summary.session);
-            let exoclaw_store::SessionSummary { session, created_ms, updated_ms, messages, .. } = summary;
-            Some(SessionInfo { session, agent, created_ms, updated_ms, messages, active })
-        };
-        Ok(SessionListResult { sessions: found.into_iter().filter_map(info).collect() })
-    }
-
-    /// Answers `chat.history`.
-    ///
-    /// # Errors
-    /// When the session names an unknown agent, or can't be read.
-    pub async fn history(&self, params: ChatHistoryParams) -> Result<ChatHistoryResult, RpcError> {
-        let session = self.inner.resolve(&params.session)?;
-        let limit = params.limit.unwrap_or(limits::HISTORY_MESSAGES).min(limits::HISTORY_MESSAGES);
-        let bytes = params.max_bytes.unwrap_or(limits::HISTORY_BYTES).min(limits::HISTORY_BYTES);
-        let messages = history::load(&*self.inner.store, &session, params.before, limit as usize, bytes as usize)
-            .await
-            .map_err(|error| read_refusal(&error))?;
-        Ok(ChatHistoryResult { session, messages })
-    }
-
-    /// Answers `session.subscribe`: from the event on that the client saw last, if all since are still kept; otherwise
-    /// from now on, with a snapshot that holds exactly what was told before.
-    ///
-    /// # Errors
-    /// When the session names an unknown agent, or can't be read.
-    pub async fn subscribe(
-        &self,
-        params: SessionSubscribeParams,
-    ) -> Result<(SessionSubscribeResult, Subscription), RpcError> {
-        let session = self.inner.resolve(&params.session)?;
-        let lease = self.inner.sessions.lease(&session);
-        if let (Some(epoch), Some(seq)) = (params.epoch, params.seq) {
-            let recovered = {
-                let state = lease.session().lock();
-                state.ring.epoch() == epoch && state.ring.covers(seq)
-            };
-            if recovered {
-                let result = SessionSubscribeResult { session, epoch, seq, recovered, snapshot: None };
-                return Ok((result, Subscription::new(lease, epoch, seq)));
-            }
-        }
-        let store = &*self.inner.store;
-        let base = lease.session().base(store).await.map_err(|error| read_refusal(&error))?;
-        let view = lease.session().view(base);
-        let (epoch, seq) = (view.epoch, view.seq);
-        let snapshot = history::snapshot(store, &session, view).await.map_err(|error| read_refusal(&error))?;
-        let result = SessionSubscribeResult { session, epoch, seq, recovered: false, snapshot: Some(snapshot) };
-        Ok((result, Subscription::new(lease, epoch, seq)))
     }
 
     /// Ends within `deadline`: takes no more messages, lets runs finish, ends those that do not as `interrupted`, stops

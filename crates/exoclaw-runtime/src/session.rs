@@ -2,25 +2,33 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
+    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use exoclaw_protocol::{
-    Approval, CallId, ErrorCode, Event, IdempotencyKey, Message, RpcError, RunId, RunSnapshot, SendFailure, SendStatus,
-    SessionKey, TokenName,
+    Approval, Block, CallId, ErrorCode, Event, IdempotencyKey, Message, QueueMode, RpcError, RunId, RunOptions,
+    RunSnapshot, SendFailure, SendStatus, SessionKey, SessionSettings, TokenName,
 };
 use exoclaw_store::{ReadError, Store};
+use futures::future::BoxFuture;
 use tokio::sync::{OnceCell, oneshot, watch};
-use tokio_util::sync::CancellationToken;
 
-use crate::{hub::Ring, live::Origin, load::Place};
+use crate::{
+    hub::Ring,
+    live::{Origin, Stop},
+    load::Place,
+};
+
+/// Changes of one session that wait: they are few, and made by people.
+const CHANGES: usize = 8;
 
 /// A session that somebody runs or watches, or that one may come back to.
 #[derive(Debug)]
 pub(crate) struct Session {
     key: SessionKey,
-    /// Number of the journal's last record before this process wrote any.
-    base: OnceCell<u64>,
+    /// Set once it is known what an earlier process left.
+    known: OnceCell<()>,
     state: Mutex<State>,
     /// Number of the newest event, for readers that wait.
     newest: watch::Sender<u64>,
@@ -30,8 +38,8 @@ pub(crate) struct Session {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) ring: Ring,
-    /// Messages on their way to the disk, in the order in which they came. With `queue`, at most `SESSION_QUEUE`: the
-    /// sender of a further one is told `busy`.
+    /// What is to be written next, in the order in which it came. With `queue`, at most `SESSION_QUEUE` messages and
+    /// `CHANGES` changes: who brings a further one is told `busy`.
     pub(crate) intake: VecDeque<Intake>,
     /// Somebody empties `intake`.
     pub(crate) accepting: bool,
@@ -40,19 +48,45 @@ pub(crate) struct State {
     /// Somebody empties `queue`.
     pub(crate) working: bool,
     pub(crate) current: Option<Current>,
+    /// Number of the last record that an earlier process wrote; none is left of a session that was deleted.
+    base: u64,
+    /// Number of the first record of the conversation.
+    pub(crate) first_seq: u64,
+    pub(crate) settings: SessionSettings,
     /// Number of the last accepted message's record whose event was published.
     accepted_through: u64,
 }
 
+/// Something that is to be written.
+pub(crate) enum Intake {
+    Message(Box<Sent>),
+    /// A change of the session, while no message is accepted.
+    Change(BoxFuture<'static, ()>),
+}
+
+impl fmt::Debug for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(sent) => sent.fmt(f),
+            Self::Change(_) => f.write_str("Change"),
+        }
+    }
+}
+
 /// A message that is not durable yet.
 #[derive(Debug)]
-pub(crate) struct Intake {
+pub(crate) struct Sent {
     pub(crate) run_id: RunId,
     pub(crate) message: Message,
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) digest: String,
     /// The credential that sent it, if that is known.
     pub(crate) by: Option<TokenName>,
+    /// Where it came from.
+    pub(crate) from: Option<exoclaw_protocol::Origin>,
+    /// What becomes of it while a run is under way; without, what the session says.
+    pub(crate) queue: Option<QueueMode>,
+    pub(crate) timeout_ms: Option<u64>,
     pub(crate) place: Place,
     pub(crate) reply: oneshot::Sender<Result<Answer, RpcError>>,
 }
@@ -74,6 +108,8 @@ pub(crate) struct Queued {
     pub(crate) origin: Origin,
     /// The last event before those of this run.
     pub(crate) start: u64,
+    /// No process has begun it.
+    pub(crate) is_new: bool,
     pub(crate) place: Place,
 }
 
@@ -87,7 +123,7 @@ pub(crate) struct Current {
     /// Its calls that wait to be allowed.
     pub(crate) approvals: Vec<Approval>,
     pub(crate) told: Told,
-    pub(crate) abort: CancellationToken,
+    pub(crate) stop: Stop,
     /// True when it ended by being aborted; closed when it ended.
     pub(crate) aborted: watch::Receiver<bool>,
 }
@@ -108,6 +144,8 @@ pub(crate) struct View {
     pub(crate) seq: u64,
     /// Number of the last record that an earlier process wrote: no event tells of what is not after it.
     pub(crate) base: u64,
+    /// Number of the first record of the conversation.
+    pub(crate) first_seq: u64,
     pub(crate) accepted_through: u64,
     /// Runs that have not ended.
     pub(crate) open: HashMap<RunId, Told>,
@@ -124,9 +162,12 @@ impl Session {
             queue: VecDeque::new(),
             working: false,
             current: None,
+            base: 0,
+            first_seq: 0,
+            settings: SessionSettings::default(),
             accepted_through: 0,
         };
-        Self { key, base: OnceCell::new(), state: Mutex::new(state), newest: watch::Sender::new(0) }
+        Self { key, known: OnceCell::new(), state: Mutex::new(state), newest: watch::Sender::new(0) }
     }
 
     pub(crate) fn key(&self) -> &SessionKey {
@@ -142,10 +183,25 @@ impl Session {
         self.newest.subscribe()
     }
 
-    /// Reads, once and before the first write, how far the journal had come.
-    pub(crate) async fn base(&self, store: &dyn Store) -> Result<u64, ReadError> {
-        let read = || async { Ok(store.session(&self.key).await?.map_or(0, |session| session.last_seq)) };
-        self.base.get_or_try_init(read).await.copied()
+    /// Reads, once and before the first write, how far the journal had come and what was set.
+    pub(crate) async fn know(&self, store: &dyn Store) -> Result<(), ReadError> {
+        let read = || async {
+            let Some(summary) = store.session(&self.key).await? else { return Ok(()) };
+            let mut state = self.lock();
+            state.base = summary.last_seq;
+            state.first_seq = summary.conversation.first_seq;
+            state.settings = summary.conversation.settings;
+            Ok(())
+        };
+        self.known.get_or_try_init(read).await.copied()
+    }
+
+    /// Nothing is left of it: it is as one that was never used.
+    pub(crate) fn forget(&self) {
+        let mut state = self.lock();
+        state.ring.clear();
+        (state.base, state.first_seq, state.accepted_through) = (0, 0, 0);
+        state.settings = SessionSettings::default();
     }
 
     /// Numbers an event and wakes everyone who waits for it.
@@ -156,15 +212,24 @@ impl Session {
     }
 
     /// Takes a durable message into the queue; gives the last event before it.
-    pub(crate) fn accept(&self, state: &mut State, intake: Intake, accepted: u64) -> Answer {
-        let Intake { run_id, message, by, place, .. } = intake;
+    pub(crate) fn accept(&self, state: &mut State, sent: Sent, options: RunOptions, accepted: u64) -> Answer {
+        let Sent { run_id, message, by, place, .. } = sent;
         state.accepted_through = accepted;
         let start = state.ring.last();
-        self.publish(state, &run_id, Event::Accepted { message });
-        let origin = Origin { accepted, recovered: false, by };
-        state.queue.push_back(Queued { run_id: run_id.clone(), origin, start, place });
+        // Whoever watches may ask for images and files; they do not all get each of them.
+        let content = message.content.into_iter().map(Block::without_attachment).collect();
+        self.publish(state, &run_id, Event::Accepted { message: Message { content, ..message } });
+        let origin = Origin { accepted, recovered: false, by, options };
+        state.queue.push_back(Queued { run_id: run_id.clone(), origin, start, is_new: true, place });
         let status = SendStatus::Started;
         Answer { run_id, status, failure: None, epoch: state.ring.epoch(), seq: start }
+    }
+
+    /// Tells of a durable note.
+    pub(crate) fn note(&self, run_id: &RunId, message: Message, appended: u64) {
+        let mut state = self.lock();
+        state.accepted_through = appended;
+        self.publish(&mut state, run_id, Event::Noted { message });
     }
 
     /// The run under way goes on from where an earlier process left it.
@@ -175,15 +240,16 @@ impl Session {
         }
     }
 
-    /// What a client that starts afresh may be shown. `base` as [`Session::base`] gave it.
-    pub(crate) fn view(&self, base: u64) -> View {
+    /// What a client that starts afresh may be shown, once the session is [known](Self::know).
+    pub(crate) fn view(&self) -> View {
         let state = self.lock();
         let queued = state.queue.iter().map(|queued| (queued.run_id.clone(), Told::default()));
         let current = state.current.as_ref();
         View {
             epoch: state.ring.epoch(),
             seq: state.ring.last(),
-            base,
+            base: state.base,
+            first_seq: state.first_seq,
             accepted_through: state.accepted_through,
             open: queued.chain(current.map(|current| (current.run_id.clone(), current.told.clone()))).collect(),
             running: current.map(|current| RunSnapshot {
@@ -199,6 +265,11 @@ impl State {
     /// The queue takes one more message.
     pub(crate) fn has_room(&self) -> bool {
         self.intake.len() + self.queue.len() < exoclaw_protocol::limits::SESSION_QUEUE
+    }
+
+    /// The session takes one more change.
+    pub(crate) fn has_room_for_change(&self) -> bool {
+        self.intake.iter().filter(|intake| matches!(intake, Intake::Change(_))).count() < CHANGES
     }
 
     /// A run is under way or waiting.

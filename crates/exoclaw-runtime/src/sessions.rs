@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use exoclaw_protocol::SessionKey;
@@ -22,6 +23,7 @@ const IDLE_BYTES: usize = 32 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Sessions {
     clock: Arc<dyn Clock>,
+    delta_interval: Duration,
     epochs: Epochs,
     table: Mutex<Table>,
 }
@@ -51,8 +53,8 @@ pub(crate) struct Lease {
 }
 
 impl Sessions {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, epochs: Epochs::default(), table: Mutex::default() }
+    pub(crate) fn new(clock: Arc<dyn Clock>, delta_interval: Duration) -> Self {
+        Self { clock, delta_interval, epochs: Epochs::default(), table: Mutex::default() }
     }
 
     /// The session, made where it is not in memory.
@@ -111,6 +113,11 @@ impl Sessions {
 impl Lease {
     pub(crate) fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Time between two deltas of a run.
+    pub(crate) fn delta_interval(&self) -> Duration {
+        self.sessions.delta_interval
     }
 }
 

@@ -13,13 +13,7 @@ use tokio::runtime::Runtime;
 /// A message of so many characters.
 fn message(n: u64, length: usize) -> Record {
     let message = Message::user("x".repeat(length));
-    Record::Accepted {
-        run_id: format!("run-{n}").parse().unwrap(),
-        message,
-        key: None,
-        digest: "0".repeat(64),
-        by: None,
-    }
+    Record::accepted(format!("run-{n}").parse().unwrap(), message, "0".repeat(64))
 }
 
 /// As long as in a chat: a record of about 1 KB.

@@ -5,7 +5,7 @@
 
 use std::{error::Error, time::SystemTime};
 
-use exoclaw_protocol::{Message, SessionKey};
+use exoclaw_protocol::{Message, RunId, SessionKey};
 use exoclaw_store::{Page, Record, RunOutcome, SqliteConfig, SqliteStore, Store};
 
 #[tokio::main]
@@ -32,11 +32,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// When this returns, the line is on the disk.
 async fn write(store: &SqliteStore, session: &SessionKey, text: String) -> Result<(), Box<dyn Error>> {
     let now = now_ms()?;
-    let run_id = format!("line-{now}").parse()?;
+    let run_id: RunId = format!("line-{now}").parse()?;
+    let accepted = Record::accepted(run_id.clone(), Message::user(text), "");
     let ended = Record::RunEnded { run_id, outcome: RunOutcome::Ok };
-    let run_id = ended.run_id().clone();
-    let accepted =
-        Record::Accepted { run_id, message: Message::user(text), key: None, digest: String::new(), by: None };
     store.append(session, now, vec![accepted, ended]).await?;
     Ok(())
 }

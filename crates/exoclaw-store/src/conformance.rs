@@ -14,12 +14,14 @@
 //! [`conformance_tests!`]: crate::conformance_tests
 #![expect(clippy::unwrap_used, reason = "the suite is test code, and panics are how a test fails")]
 
+mod conversations;
 mod journal;
 mod kv;
 mod runs;
 pub mod samples;
 mod spending;
 
+pub use conversations::*;
 pub use journal::*;
 pub use kv::*;
 pub use runs::*;
@@ -44,6 +46,10 @@ macro_rules! conformance_tests {
             sessions_are_listed_by_last_use,
             a_session_is_summed_up,
             a_closed_store_refuses_everything,
+            a_conversation_is_folded,
+            sessions_are_filtered,
+            a_run_is_found,
+            a_deleted_session_is_gone,
             a_key_is_taken_once_per_session,
             a_key_taken_twice_at_once_is_taken_once,
             a_key_twice_in_one_append_is_refused,

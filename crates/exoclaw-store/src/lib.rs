@@ -16,7 +16,7 @@
 //! let session: SessionKey = "agent:main:main".parse()?;
 //! let run_id: RunId = "run-1".parse()?;
 //! let message = Message::user("hello");
-//! let accepted = Record::Accepted { run_id, message, key: None, digest: "…".into(), by: None };
+//! let accepted = Record::accepted(run_id, message, "…");
 //! store.append(&session, 1_700_000_000_000, vec![accepted]).await?;
 //! assert_eq!(store.read(&session, 0, Page { entries: 10, bytes: 1 << 20 }).await?.len(), 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -27,6 +27,7 @@
 pub mod audit;
 #[cfg(feature = "test-util")]
 pub mod conformance;
+mod conversation;
 mod credentials;
 mod encoded;
 mod error;
@@ -38,10 +39,13 @@ mod sqlite;
 mod store;
 mod tokens;
 
+pub use conversation::Conversation;
 pub use credentials::{CredentialError, CredentialName, Credentials};
 pub use error::{AppendError, Cause, KvError, ReadError};
 pub use memory::MemoryStore;
 pub use record::{Entry, Record, RunOutcome};
 pub use sqlite::{OpenError, SqliteConfig, SqliteStore, upkeep};
-pub use store::{Appended, KeyedRun, KvScope, OpenRun, Page, SessionSummary, Spending, Store};
+pub use store::{
+    Appended, KeyedRun, KvScope, OpenRun, Page, RunSummary, SessionFilter, SessionSummary, Spending, Store,
+};
 pub use tokens::{Holder, OWNER, TOKENS, TokenError, Tokens};

@@ -5,12 +5,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use exoclaw_protocol::{IdempotencyKey, RunId, SessionKey, Spent, TokenName};
+use exoclaw_protocol::{IdempotencyKey, RunId, RunOptions, SessionKey, Spent, TokenName};
 use futures::future::{BoxFuture, FutureExt};
 
 use crate::{
-    AppendError, Appended, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, RunOutcome,
-    SessionSummary, Spending, Store, encoded, spending::SpendingSums, store::DAY_MS,
+    AppendError, Appended, Conversation, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record,
+    RunOutcome, RunSummary, SessionFilter, SessionSummary, Spending, Store, encoded, spending::SpendingSums,
+    store::DAY_MS,
 };
 
 /// A store that forgets all when it is dropped and grows with what it holds: for tests, and for embedding without a disk.
@@ -26,6 +27,8 @@ struct State {
     clock: u64,
     sessions: BTreeMap<SessionKey, Session>,
     values: BTreeMap<KvScope, BTreeMap<String, Vec<u8>>>,
+    /// What deleted sessions had spent: by agent, day and credential.
+    spent_before: BTreeMap<(String, u64, Option<TokenName>), Spent>,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +43,7 @@ struct Session {
     runs: Vec<Run>,
     /// By day and credential.
     spent: BTreeMap<(u64, Option<TokenName>), Spent>,
+    conversation: Conversation,
 }
 
 #[derive(Debug)]
@@ -59,6 +63,7 @@ struct Run {
     key: Option<IdempotencyKey>,
     by: Option<TokenName>,
     outcome: Option<RunOutcome>,
+    options: RunOptions,
 }
 
 impl MemoryStore {
@@ -157,12 +162,14 @@ impl Session {
     }
 
     fn fold(&mut self, record: Record, at_ms: u64, order: u64) {
+        let seq = self.last_seq();
+        self.conversation.fold(seq, &record);
         match record {
-            Record::Accepted { run_id, key, digest, by, .. } => {
+            Record::Accepted { run_id, key, digest, by, options, .. } => {
                 self.messages += 1;
-                let accepted_seq = self.last_seq();
-                let (accepted_ms, resumed, outcome) = (at_ms, 0, None);
-                self.runs.push(Run { run_id, order, accepted_seq, accepted_ms, resumed, digest, key, by, outcome });
+                let (accepted_seq, accepted_ms, resumed, outcome) = (seq, at_ms, 0, None);
+                let run = Run { run_id, order, accepted_seq, accepted_ms, resumed, digest, key, by, outcome, options };
+                self.runs.push(run);
             }
             Record::RunResumed { run_id } => {
                 if let Some(run) = self.open_run(&run_id) {
@@ -179,7 +186,11 @@ impl Session {
                 let of = (at_ms / DAY_MS, run.and_then(|run| run.by.clone()));
                 *self.spent.entry(of).or_default() += Spent { steps: 1, usage, cost: cost.unwrap_or_default() };
             }
-            Record::RunStarted { .. }
+            Record::Set { .. }
+            | Record::Reset {}
+            | Record::Compacted { .. }
+            | Record::Noted { .. }
+            | Record::RunStarted { .. }
             | Record::RunSuspended { .. }
             | Record::ApprovalRequested { .. }
             | Record::ApprovalResolved { .. }
@@ -200,6 +211,11 @@ impl Session {
             last_seq: self.last_seq(),
             messages: self.messages,
             quarantined: self.quarantined.clone(),
+            conversation: self.conversation.clone(),
+            spent: self.spent.values().fold(Spent::default(), |mut sum, spent| {
+                sum += *spent;
+                sum
+            }),
         }
     }
 
@@ -254,11 +270,12 @@ impl Store for MemoryStore {
         })
     }
 
-    fn sessions(&self, limit: u32) -> BoxFuture<'static, Result<Vec<SessionSummary>, ReadError>> {
+    fn sessions(&self, filter: SessionFilter) -> BoxFuture<'static, Result<Vec<SessionSummary>, ReadError>> {
         self.with(move |state| {
             let mut sessions: Vec<_> = state.sessions.iter().collect();
             sessions.sort_by_key(|(_, session)| std::cmp::Reverse(session.touched));
-            Ok(sessions.into_iter().take(limit as usize).map(|(key, session)| session.summary(key)).collect())
+            let summaries = sessions.into_iter().map(|(key, session)| session.summary(key));
+            Ok(summaries.filter(|summary| filter.takes(summary)).take(filter.limit as usize).collect())
         })
     }
 
@@ -283,6 +300,7 @@ impl Store for MemoryStore {
                 accepted_seq: run.accepted_seq,
                 resumed: run.resumed,
                 by: run.by.clone(),
+                options: run.options,
             };
             Ok(open.into_iter().map(describe).collect())
         })
@@ -305,6 +323,21 @@ impl Store for MemoryStore {
         })
     }
 
+    fn find_run(&self, run_id: &RunId) -> BoxFuture<'static, Result<Option<RunSummary>, ReadError>> {
+        let run_id = run_id.clone();
+        self.with(move |state| {
+            let all = state.sessions.iter().flat_map(|(key, session)| session.runs.iter().map(move |run| (key, run)));
+            let found = all.filter(|(_, run)| run.run_id == run_id).min_by_key(|(_, run)| run.order);
+            Ok(found.map(|(key, run)| RunSummary {
+                session: key.clone(),
+                run_id: run.run_id.clone(),
+                accepted_seq: run.accepted_seq,
+                accepted_ms: run.accepted_ms,
+                outcome: run.outcome.clone(),
+            }))
+        })
+    }
+
     fn spending(
         &self,
         session: Option<&SessionKey>,
@@ -318,7 +351,14 @@ impl Store for MemoryStore {
                     continue;
                 }
                 for ((day, credential), spent) in session.spent.range((since_day, None)..) {
-                    spending.add(*day, key, credential.clone(), *spent);
+                    spending.add(*day, key.agent(), credential.clone(), *spent);
+                }
+            }
+            if wanted.is_none() {
+                for ((agent, day, credential), spent) in &state.spent_before {
+                    if *day >= since_day {
+                        spending.add(*day, agent, credential.clone(), *spent);
+                    }
                 }
             }
             Ok(spending.into_list())
@@ -348,6 +388,17 @@ impl Store for MemoryStore {
                 session.quarantined.get_or_insert(reason);
             }
             Ok(())
+        })
+    }
+
+    fn delete(&self, session: &SessionKey) -> BoxFuture<'static, Result<bool, AppendError>> {
+        let key = session.clone();
+        self.with(move |state| {
+            let Some(session) = state.sessions.remove(&key) else { return Ok(false) };
+            for ((day, credential), spent) in session.spent {
+                *state.spent_before.entry((key.agent().to_owned(), day, credential)).or_default() += spent;
+            }
+            Ok(true)
         })
     }
 

@@ -1,8 +1,8 @@
 //! What a journal holds: one record per thing that happened in a session.
 
 use exoclaw_protocol::{
-    Block, CallId, Decision, Effect, ErrorCode, IdempotencyKey, Message, Metering, Money, RunId, StopReason, TokenName,
-    ToolOutput, Usage,
+    AbortReason, Block, CallId, Decision, Effect, ErrorCode, IdempotencyKey, Message, Metering, Money, Origin, RunId,
+    RunOptions, SessionSettings, StopReason, TokenName, ToolOutput, Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,12 @@ pub enum Record {
         /// The credential that sent it, if that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<TokenName>,
+        /// Where it came from, if that was said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Origin>,
+        /// How it is to be treated.
+        #[serde(default, skip_serializing_if = "RunOptions::is_default")]
+        options: RunOptions,
     },
     /// Its turn came.
     RunStarted {
@@ -138,12 +144,38 @@ pub enum Record {
         /// How it ended.
         outcome: RunOutcome,
     },
+    /// What is set for the session from here on, whole.
+    Set {
+        /// All settings.
+        settings: SessionSettings,
+    },
+    /// A new conversation begins with the next record.
+    Reset {},
+    /// Records before a number are no part of the conversation any more.
+    Compacted {
+        /// The first that is; of a message.
+        from: u64,
+    },
+    /// Somebody put something into the conversation, and no run answers it.
+    Noted {
+        /// Names it, as a run is named.
+        run_id: RunId,
+        /// What it says: by the assistant, or by the user's side, about the conversation.
+        message: Message,
+    },
 }
 
 impl Record {
-    /// The run that the record belongs to.
-    pub fn run_id(&self) -> &RunId {
+    /// A message without a key that is like any other.
+    pub fn accepted(run_id: RunId, message: Message, digest: impl Into<String>) -> Self {
+        let (options, digest) = (RunOptions::default(), digest.into());
+        Self::Accepted { run_id, message, key: None, digest, by: None, origin: None, options }
+    }
+
+    /// The run that the record belongs to, if it is of one.
+    pub fn run_id(&self) -> Option<&RunId> {
         match self {
+            Self::Set { .. } | Self::Reset {} | Self::Compacted { .. } => None,
             Self::Accepted { run_id, .. }
             | Self::RunStarted { run_id }
             | Self::RunResumed { run_id }
@@ -153,7 +185,8 @@ impl Record {
             | Self::ApprovalResolved { run_id, .. }
             | Self::Intent { run_id, .. }
             | Self::ToolResult { run_id, .. }
-            | Self::RunEnded { run_id, .. } => run_id,
+            | Self::RunEnded { run_id, .. }
+            | Self::Noted { run_id, .. } => Some(run_id),
         }
     }
 }
@@ -168,6 +201,18 @@ pub enum RunOutcome {
     Aborted {
         /// What the model had said in the step that was stopped.
         text: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "AbortReason::is_asked")]
+        reason: AbortReason,
+    },
+    /// Its message is answered by another run.
+    Joined {
+        /// That run.
+        into: RunId,
+        /// The model step of that run which was told of the message first, where it was under way; it was told of it from
+        /// the start otherwise.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<u32>,
     },
     /// It failed.
     Failed {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use exoclaw_protocol::{AgentId, SessionKey, Spent, TokenName};
+use exoclaw_protocol::{AgentId, Spent, TokenName};
 
 use crate::Spending;
 
@@ -11,9 +11,9 @@ use crate::Spending;
 pub(crate) struct SpendingSums(BTreeMap<(u64, AgentId, Option<TokenName>), Spent>);
 
 impl SpendingSums {
-    pub(crate) fn add(&mut self, day: u64, session: &SessionKey, credential: Option<TokenName>, spent: Spent) {
+    pub(crate) fn add(&mut self, day: u64, agent: &str, credential: Option<TokenName>, spent: Spent) {
         // A session whose key names no agent that can be has spent nothing: no run of it ever starts.
-        if let Ok(agent) = session.agent().parse() {
+        if let Ok(agent) = agent.parse() {
             *self.0.entry((day, agent, credential)).or_default() += spent;
         }
     }

@@ -1,5 +1,7 @@
 //! The default: one SQLite file, one thread that writes, two that read.
 
+mod conversation;
+mod delete;
 mod file;
 mod fold;
 mod health;
@@ -19,15 +21,15 @@ use std::{
     time::Duration,
 };
 
-use exoclaw_protocol::{IdempotencyKey, SessionKey};
+use exoclaw_protocol::{IdempotencyKey, RunId, SessionKey};
 use futures::future::{BoxFuture, FutureExt};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
 use self::{file::Ownership, health::Health, journal::failed, reader::Reads, writer::Queue};
 use crate::{
-    AppendError, Appended, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, SessionSummary,
-    Spending, Store, encoded,
+    AppendError, Appended, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, RunSummary,
+    SessionFilter, SessionSummary, Spending, Store, encoded,
 };
 
 /// Threads that read.
@@ -40,7 +42,7 @@ const WRITER_CACHE_KIB: i32 = 8192;
 const READER_CACHE_KIB: i32 = 512;
 
 /// Prepared statements kept by a connection: all that this crate has.
-const STATEMENTS: usize = 32;
+const STATEMENTS: usize = 48;
 
 /// What the write-ahead log is cut down to when it starts over, in bytes: above its usual length, for a file that keeps its
 /// length is quicker to write and to sync.
@@ -329,8 +331,8 @@ impl Store for SqliteStore {
         self.query(move |connection| journal::tail(connection, &session, before, page))
     }
 
-    fn sessions(&self, limit: u32) -> BoxFuture<'static, Result<Vec<SessionSummary>, ReadError>> {
-        self.query(move |connection| journal::sessions(connection, limit).map_err(failed))
+    fn sessions(&self, filter: SessionFilter) -> BoxFuture<'static, Result<Vec<SessionSummary>, ReadError>> {
+        self.query(move |connection| journal::sessions(connection, &filter).map_err(failed))
     }
 
     fn session(&self, session: &SessionKey) -> BoxFuture<'static, Result<Option<SessionSummary>, ReadError>> {
@@ -355,6 +357,11 @@ impl Store for SqliteStore {
         self.query(move |connection| journal::find_key(connection, &session, &key))
     }
 
+    fn find_run(&self, run_id: &RunId) -> BoxFuture<'static, Result<Option<RunSummary>, ReadError>> {
+        let run_id = run_id.clone();
+        self.query(move |connection| journal::find_run(connection, &run_id))
+    }
+
     fn spending(
         &self,
         session: Option<&SessionKey>,
@@ -371,6 +378,11 @@ impl Store for SqliteStore {
     fn quarantine(&self, session: &SessionKey, reason: &str) -> BoxFuture<'static, Result<(), AppendError>> {
         let (session, reason) = (session.clone(), reason.to_owned());
         self.write(reason.len(), move |connection| journal::quarantine(connection, &session, &reason).map(Ok))
+    }
+
+    fn delete(&self, session: &SessionKey) -> BoxFuture<'static, Result<bool, AppendError>> {
+        let session = session.clone();
+        self.write(0, move |connection| delete::delete(connection, &session).map(Ok))
     }
 
     fn kv_get(&self, scope: &KvScope, key: &str) -> BoxFuture<'static, Result<Option<Vec<u8>>, KvError>> {

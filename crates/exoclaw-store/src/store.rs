@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use exoclaw_protocol::{AgentId, IdempotencyKey, PluginName, RunId, SessionKey, Spent, TokenName};
+use exoclaw_protocol::{AgentId, IdempotencyKey, PluginName, RunId, RunOptions, SessionKey, Spent, TokenName};
 use futures::future::BoxFuture;
 
-use crate::{AppendError, Entry, KvError, ReadError, Record, RunOutcome};
+use crate::{AppendError, Conversation, Entry, KvError, ReadError, Record, RunOutcome};
 
 /// Durable state: journals of sessions, and what plugins keep.
 ///
@@ -35,8 +35,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         page: Page,
     ) -> BoxFuture<'static, Result<Vec<Entry>, ReadError>>;
 
-    /// The sessions that were appended to last, the latest first.
-    fn sessions(&self, limit: u32) -> BoxFuture<'static, Result<Vec<SessionSummary>, ReadError>>;
+    /// The sessions that a filter takes, the one that was appended to last at the front.
+    fn sessions(&self, filter: SessionFilter) -> BoxFuture<'static, Result<Vec<SessionSummary>, ReadError>>;
 
     /// One session, if it has any record.
     fn session(&self, session: &SessionKey) -> BoxFuture<'static, Result<Option<SessionSummary>, ReadError>>;
@@ -54,7 +54,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         key: &IdempotencyKey,
     ) -> BoxFuture<'static, Result<Option<KeyedRun>, ReadError>>;
 
-    /// What model steps used and cost since a day, counted from 1970-01-01 in UTC: of all sessions, or of one. One item per
+    /// One run, if it was accepted; of one that was imported beside its original, the original.
+    fn find_run(&self, run_id: &RunId) -> BoxFuture<'static, Result<Option<RunSummary>, ReadError>>;
+
+    /// What model steps used and cost since a day, counted from 1970-01-01 in UTC: of all sessions, deleted ones included, or of one. One item per
     /// day, agent and credential, in this order.
     fn spending(
         &self,
@@ -69,6 +72,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Takes a damaged session out of use, for the reason given: nothing is appended to it and its runs are not open any
     /// more, while it is listed and read as before. The first reason counts; an unknown session is left alone.
     fn quarantine(&self, session: &SessionKey, reason: &str) -> BoxFuture<'static, Result<(), AppendError>>;
+
+    /// Deletes a session with its journal, its runs and all that is known of it; says whether it was there. What it spent
+    /// stays in the sums over all sessions. A later append under its key begins a new session.
+    fn delete(&self, session: &SessionKey) -> BoxFuture<'static, Result<bool, AppendError>>;
 
     /// Reads a plugin's value.
     fn kv_get(&self, scope: &KvScope, key: &str) -> BoxFuture<'static, Result<Option<Vec<u8>>, KvError>>;
@@ -123,6 +130,64 @@ pub struct SessionSummary {
     pub messages: u64,
     /// Why it is quarantined, if it is.
     pub quarantined: Option<String>,
+    /// What its records say about the conversation that goes on in it.
+    pub conversation: Conversation,
+    /// What its model steps used and cost, in all.
+    pub spent: Spent,
+}
+
+/// Which sessions are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SessionFilter {
+    /// At most so many.
+    pub limit: u32,
+    /// Of this agent alone.
+    pub agent: Option<AgentId>,
+    /// With exactly this label.
+    pub label: Option<String>,
+    /// With this text in key, label or title, in upper or lower case.
+    pub text: Option<String>,
+    /// Used at or after this time, in milliseconds since 1970.
+    pub since_ms: u64,
+    /// Only archived ones, or only others.
+    pub archived: Option<bool>,
+}
+
+impl SessionFilter {
+    /// The latest sessions, whichever they are.
+    pub fn latest(limit: u32) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    /// The session is wanted.
+    pub fn takes(&self, summary: &SessionSummary) -> bool {
+        let Conversation { title, settings, .. } = &summary.conversation;
+        let has_text = |text: &String| {
+            let text = text.to_lowercase();
+            let texts = [Some(summary.session.as_str()), settings.label.as_deref(), title.as_deref()];
+            texts.into_iter().flatten().any(|within| within.to_lowercase().contains(&text))
+        };
+        self.agent.as_ref().is_none_or(|agent| agent.as_str() == summary.session.agent())
+            && self.label.as_ref().is_none_or(|label| settings.label.as_ref() == Some(label))
+            && self.archived.is_none_or(|archived| archived == settings.archived)
+            && summary.updated_ms >= self.since_ms
+            && self.text.as_ref().is_none_or(has_text)
+    }
+}
+
+/// A run as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunSummary {
+    /// Its session.
+    pub session: SessionKey,
+    /// The run.
+    pub run_id: RunId,
+    /// Number of the record that accepted its message.
+    pub accepted_seq: u64,
+    /// When its message was accepted, in milliseconds since 1970.
+    pub accepted_ms: u64,
+    /// How it ended, if it has.
+    pub outcome: Option<RunOutcome>,
 }
 
 /// A run that has not ended.
@@ -138,6 +203,8 @@ pub struct OpenRun {
     pub resumed: u32,
     /// The credential that sent its message, if that is known.
     pub by: Option<TokenName>,
+    /// How its message is to be treated.
+    pub options: RunOptions,
 }
 
 /// What was accepted under a key.

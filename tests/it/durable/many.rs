@@ -22,10 +22,8 @@ const WRITERS: usize = 256;
 fn records(number: usize) -> Vec<Record> {
     let run_id: RunId = format!("{number:032x}").parse().unwrap();
     let message = Message::user(format!("message {number}"));
-    let begun = [
-        Record::Accepted { run_id: run_id.clone(), message, key: None, digest: "0".repeat(64), by: None },
-        Record::RunStarted { run_id: run_id.clone() },
-    ];
+    let begun =
+        [Record::accepted(run_id.clone(), message, "0".repeat(64)), Record::RunStarted { run_id: run_id.clone() }];
     let content = vec![Block::text("an answer that is about as long as answers are ".repeat(16))];
     let step = Record::Step {
         cost: None,

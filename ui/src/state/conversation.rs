@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use exoclaw_protocol::{
-    ChatSendResult, Event, RunId, SessionEvent, SessionKey, SessionSnapshot, SessionSubscribeResult,
+    ChatSendResult, Event, RunId, SendStatus, SessionEvent, SessionKey, SessionSnapshot, SessionSubscribeResult,
 };
 
 use super::turn::{Progress, Turn};
@@ -114,6 +114,9 @@ impl Conversation {
             Some((epoch, seq)) if epoch == event.epoch && event.follows() == seq => {}
             _ => return Applied::Missed,
         }
+        if matches!(event.event, Event::Reset {}) {
+            return Applied::Missed;
+        }
         self.cursor = Some((event.epoch, event.seq));
         self.take(&event.run_id, &event.event);
         Applied::Fine
@@ -160,7 +163,12 @@ impl Conversation {
                 turn.say_whole(&message.text());
                 turn.end(Progress::Done);
             }
-            Event::Aborted { text } => {
+            Event::Noted { message } => {
+                turn.say_whole(&message.text());
+                turn.end(Progress::Done);
+            }
+            Event::Joined { .. } => turn.end(Progress::Done),
+            Event::Aborted { text, .. } => {
                 turn.say_whole(text);
                 turn.end(Progress::Stopped);
             }
@@ -186,6 +194,10 @@ impl Conversation {
     /// The daemon has made a message durable.
     pub(crate) fn sent(&mut self, sent_as: &str, result: &ChatSendResult) {
         let run = &result.run_id;
+        if result.status == SendStatus::Stopped {
+            self.turns.retain(|turn| turn.sent_as.as_deref() != Some(sent_as));
+            return;
+        }
         if self.session.is_none() {
             // The message began the conversation.
             self.session = Some(result.session.clone());

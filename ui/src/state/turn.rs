@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use exoclaw_protocol::{
-    Approval, Block, CallId, ErrorCode, FailureKind, HistoryMessage, Message, Metering, Role, RunId, ToolContent,
-    ToolOutput,
+    Approval, Block, CallId, ErrorCode, FailureKind, HistoryMessage, Message, Metering, Omitted, Role, RunId,
+    ToolContent, ToolOutput,
 };
 use serde_json::Value;
 
@@ -118,7 +118,9 @@ impl Turn {
     /// Takes the person's message.
     pub(crate) fn ask(&mut self, message: &Message) {
         self.question = message.text();
-        self.images = message.content.iter().filter(|block| matches!(block, Block::Image { .. })).count();
+        let is_image =
+            |block: &&Block| matches!(block, Block::Image { .. } | Block::Omitted { what: Omitted::Image, .. });
+        self.images = message.content.iter().filter(is_image).count();
     }
 
     /// Adds to the text that grows at the end.
@@ -217,7 +219,10 @@ impl Turn {
                     let output = ToolOutput { content: content.clone(), is_error: *is_error, failure: None };
                     self.finish(id, &output, None);
                 }
-                Block::Image { .. } | Block::RedactedThinking { .. } => {}
+                Block::Omitted { what: Omitted::Message, bytes, .. } => {
+                    self.say(&format!("({bytes} bytes are left out)"))
+                }
+                Block::Omitted { .. } | Block::Image { .. } | Block::File { .. } | Block::RedactedThinking { .. } => {}
             }
         }
         match message.interrupted {

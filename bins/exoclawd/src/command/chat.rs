@@ -11,7 +11,8 @@ use std::{
 
 use exoclaw_client::{Push, State};
 use exoclaw_protocol::{
-    Approval, ApprovalResolveParams, ChatAbortParams, ChatSendParams, IdempotencyKey, SessionEvent, SessionRef, Verdict,
+    Approval, ApprovalResolveParams, ChatAbortParams, ChatSendParams, Event, IdempotencyKey, SendStatus, SessionEvent,
+    SessionRef, Verdict,
 };
 use futures::StreamExt;
 use tokio::sync::mpsc;
@@ -90,6 +91,11 @@ impl Chat<'_> {
             // Whether the message arrived is not known then; the session shows it.
             () = self.interrupts.next() => return Ok(Exit::Interrupted),
         };
+        if sent.status == SendStatus::Stopped {
+            view.stopped()?;
+            return Ok(Exit::Ok);
+        }
+        let mut run_id = sent.run_id.clone();
         let mut stopping = false;
         let mut questions = Questions::default();
         loop {
@@ -109,7 +115,7 @@ impl Chat<'_> {
                     }
                     stopping = true;
                     view.stopping()?;
-                    let abort = ChatAbortParams { session: sent.session.clone().into(), run_id: Some(sent.run_id.clone()) };
+                    let abort = ChatAbortParams { session: sent.session.clone().into(), run_id: Some(run_id.clone()) };
                     tokio::select! {
                         aborted = self.link.request(abort) => drop(aborted?),
                         // The second one means at once.
@@ -122,7 +128,11 @@ impl Chat<'_> {
                 return Err(CliError::new(Exit::Unavailable, "the connection ended before the answer did")
                     .hint("the run goes on without it; the session keeps the answer"));
             };
-            if let Some(event) = ours(&push, |event| event.run_id == sent.run_id) {
+            if let Some(event) = ours(&push, |event| event.run_id == run_id) {
+                if let Event::Joined { into } = &event.event {
+                    run_id = into.clone();
+                    continue;
+                }
                 if let Some(exit) = view.event(event)? {
                     return Ok(exit);
                 }
@@ -133,7 +143,7 @@ impl Chat<'_> {
             match &push {
                 Push::State(State::Waiting { .. }) => view.note("the connection broke; trying again")?,
                 Push::Snapshot(snapshot) if snapshot.session == sent.session => {
-                    if let Some(exit) = view.snapshot(&sent.run_id, snapshot)? {
+                    if let Some(exit) = view.snapshot(&run_id, snapshot)? {
                         return Ok(exit);
                     }
                     let run = snapshot.snapshot.as_ref().and_then(|snapshot| snapshot.run.as_ref());

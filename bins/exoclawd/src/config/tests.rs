@@ -52,7 +52,7 @@ fn unknown_keys_name_the_nearest_one_and_the_line() {
     wrong(
         &format!("{AGENT}[[agents]]\nid = \"b\"\nprovider = \"p\"\nmodel = \"m\"\nzzz = 1"),
         "config.toml:11: unknown key \"zzz\" in agents[1] | keys here: id, provider, model, system_prompt, max_tokens, \
-         tools, default",
+         thinking, models, tools, default",
     );
 }
 

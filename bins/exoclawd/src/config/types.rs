@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use exoclaw_protocol::{AgentId, PluginName, TokenName};
+use exoclaw_protocol::{AgentId, PluginName, Thinking, TokenName};
 use exoclaw_router::Binding;
 use exoclaw_runtime::{Allowance, Budget, Budgets, Price};
 use exoclaw_sandbox::{Grants, Limits, PublicKey, Sha256Digest};
@@ -40,6 +40,8 @@ pub struct Config {
     pub budgets: BudgetsConfig,
     /// `[approvals]`.
     pub approvals: ApprovalsConfig,
+    /// `[chat]`.
+    pub chat: ChatConfig,
 }
 
 impl Config {
@@ -164,6 +166,11 @@ pub struct AgentConfig {
     pub system_prompt: Option<String>,
     /// Tokens that the model may write in one step.
     pub max_tokens: Option<u32>,
+    /// How much the model thinks; without, as its provider does by itself.
+    pub thinking: Option<Thinking>,
+    /// Other models of the provider that a session may choose.
+    #[serde(default)]
+    pub models: Vec<String>,
     /// `plugin` for all of its tools, or `plugin.tool`.
     #[serde(default)]
     pub tools: Vec<String>,
@@ -204,6 +211,18 @@ pub struct ApprovalsConfig {
     pub ask: Vec<String>,
     /// Seconds for an answer; a call that nobody allowed by then is not made.
     pub expire_seconds: u32,
+}
+
+/// How conversations go on.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChatConfig {
+    /// Milliseconds between two deltas of a run; 0 for each as it comes.
+    pub delta_ms: u32,
+    /// Seconds for a run; 0 for no limit.
+    pub run_timeout_seconds: u32,
+    /// Messages that stop runs and are none.
+    pub stop_words: Vec<String>,
 }
 
 /// What may be spent: in all, by single agents, and for single credentials.

@@ -1,6 +1,6 @@
 //! A request as the Messages API takes it.
 
-use exoclaw_protocol::{Block, Message, Role, ToolContent, ToolSpec};
+use exoclaw_protocol::{Block, Message, Role, Thinking, ToolContent, ToolSpec};
 use serde_json::{Map, Value, json};
 
 use crate::{ModelRequest, wire};
@@ -8,10 +8,14 @@ use crate::{ModelRequest, wire};
 /// Tokens that a step may write where the agent does not say: the API has no default of its own.
 const MAX_TOKENS: u32 = 8_192;
 
+/// Tokens to think with that the API takes at least (Messages API, "Extended thinking").
+const LEAST_THINKING: u32 = 1_024;
+
 pub(super) fn body(request: &ModelRequest) -> Value {
     let mut body = Map::new();
     body.insert("model".into(), request.model.as_str().into());
-    body.insert("max_tokens".into(), request.max_tokens.unwrap_or(MAX_TOKENS).into());
+    let max_tokens = request.max_tokens.unwrap_or(MAX_TOKENS);
+    body.insert("max_tokens".into(), max_tokens.into());
     if let Some(system) = &request.system {
         body.insert("system".into(), system.as_str().into());
     }
@@ -19,8 +23,23 @@ pub(super) fn body(request: &ModelRequest) -> Value {
     if !request.tools.is_empty() {
         body.insert("tools".into(), request.tools.iter().map(tool).collect());
     }
+    if let Some(budget) = request.thinking.and_then(|thinking| thinking_tokens(thinking, max_tokens)) {
+        body.insert("thinking".into(), json!({ "type": "enabled", "budget_tokens": budget }));
+    }
     body.insert("stream".into(), true.into());
     Value::Object(body)
+}
+
+/// The part of a step's tokens that the model may think with: the API wants 1,024 at least, and fewer than the step has.
+fn thinking_tokens(thinking: Thinking, max_tokens: u32) -> Option<u32> {
+    let part = match thinking {
+        Thinking::Off => return None,
+        Thinking::Minimal => 0,
+        Thinking::Low => max_tokens / 4,
+        Thinking::Medium => max_tokens / 2,
+        Thinking::High => max_tokens / 4 * 3,
+    };
+    (max_tokens > LEAST_THINKING).then_some(part.max(LEAST_THINKING))
 }
 
 fn message(message: &Message) -> Value {
@@ -36,6 +55,14 @@ fn block(block: &Block) -> Option<Value> {
     Some(match block {
         Block::Text { text } => json!({ "type": "text", "text": text }),
         Block::Image { media_type, data } => image(media_type, data),
+        // Text is the one kind of document that is sent as text, under one media type (Messages API, "PDF support" and
+        // "Citations").
+        Block::File { name, text, .. } => json!({
+            "type": "document",
+            "source": { "type": "text", "media_type": "text/plain", "data": text },
+            "title": name,
+        }),
+        Block::Omitted { .. } => return None,
         Block::Thinking { text, signature } => {
             json!({ "type": "thinking", "thinking": text, "signature": signature.as_ref()? })
         }

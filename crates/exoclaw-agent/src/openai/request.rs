@@ -1,6 +1,6 @@
 //! A request as the Chat Completions API takes it.
 
-use exoclaw_protocol::{Block, Message, Role, ToolSpec};
+use exoclaw_protocol::{Block, Message, Role, Thinking, ToolSpec};
 use serde_json::{Map, Value, json};
 
 use crate::{ModelRequest, wire};
@@ -36,6 +36,18 @@ pub(super) fn body(request: &ModelRequest, dialect: Dialect) -> Value {
             Dialect::Compatible => "max_tokens",
         };
         body.insert(name.into(), limit.into());
+    }
+    // Models that do not think refuse the field: it is there only where somebody chose a level. The API's name for none came
+    // after its levels, and not all models know it: leaving it out is what comes nearest everywhere.
+    let effort = match request.thinking {
+        None | Some(Thinking::Off) => None,
+        Some(Thinking::Minimal) => Some("minimal"),
+        Some(Thinking::Low) => Some("low"),
+        Some(Thinking::Medium) => Some("medium"),
+        Some(Thinking::High) => Some("high"),
+    };
+    if let Some(effort) = effort {
+        body.insert("reasoning_effort".into(), effort.into());
     }
     body.insert("stream".into(), true.into());
     body.insert("stream_options".into(), json!({ "include_usage": true }));
@@ -91,6 +103,8 @@ fn result(block: &Block) -> Option<Value> {
 fn part(block: &Block) -> Option<Value> {
     match block {
         Block::Text { text } => Some(json!({ "type": "text", "text": text })),
+        // The API takes files as PDF alone: text is sent as text, under its name.
+        Block::File { name, text, .. } => Some(json!({ "type": "text", "text": format!("File {name}:\n\n{text}") })),
         Block::Image { media_type, data } => {
             Some(json!({ "type": "image_url", "image_url": { "url": format!("data:{media_type};base64,{data}") } }))
         }

@@ -33,6 +33,8 @@ fn parts(content: &[Block]) -> Vec<Value> {
         Block::Thinking { text, .. } => json!({ "type": "reasoning", "content": text }),
         Block::RedactedThinking { .. } => json!({ "type": "reasoning", "content": "" }),
         Block::Image { media_type, .. } => image(media_type),
+        Block::File { name, text, .. } => json!({ "type": "file", "name": name, "content": text }),
+        Block::Omitted { bytes, .. } => json!({ "type": "omitted", "bytes": bytes }),
         Block::ToolCall { id, name, input } => {
             json!({ "type": "tool_call", "id": id, "name": name, "arguments": input })
         }

@@ -177,7 +177,7 @@ proptest! {
         if messages.is_empty() {
             return Ok(());
         }
-        let request = ModelRequest { model: "m".into(), system: None, messages, tools: Arc::new([]), max_tokens: None };
+        let request = ModelRequest { model: "m".into(), system: None, messages, tools: Arc::new([]), max_tokens: None, thinking: None };
         let openai = OpenAiProvider::new(&ProviderConfig::new("p", "http://localhost/v1")).unwrap();
         prop_assert_eq!(check::anthropic(&AnthropicProvider::body(&request)), Ok(()));
         prop_assert_eq!(check::openai(&openai.body(&request)), Ok(()));

@@ -40,7 +40,14 @@ fn request(messages: Vec<Message>) -> Arc<ModelRequest> {
         effect: Effect::Pure,
     };
     let system = Some("Be kind.".to_owned());
-    Arc::new(ModelRequest { model: "test-model".into(), system, messages, tools: Arc::new([spec]), max_tokens: None })
+    Arc::new(ModelRequest {
+        model: "test-model".into(),
+        system,
+        messages,
+        tools: Arc::new([spec]),
+        max_tokens: None,
+        thinking: None,
+    })
 }
 
 /// Deltas, then the step or the error that ends them.

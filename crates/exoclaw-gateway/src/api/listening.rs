@@ -79,6 +79,8 @@ impl Listening {
                 Event::Final { stop_reason, usage, .. } => {
                     return Said::Ended(Ended { usage: *usage, how: Ok(*stop_reason) });
                 }
+                // Another run answers the question.
+                Event::Joined { into } => self.run_id = into.clone(),
                 Event::Aborted { .. } => return failed(ErrorCode::Interrupted, "the run was stopped"),
                 Event::Error { code, message, .. } => return failed(*code, message),
                 _ => {}

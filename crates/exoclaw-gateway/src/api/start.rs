@@ -93,6 +93,11 @@ pub(super) async fn run(door: &Door, admitted: &Admitted, place: Place, content:
             let ended = Ended { usage: Default::default(), how: Ok(exoclaw_protocol::StopReason::EndTurn) };
             Ok(Run::Past(text, ended))
         }
+        // A word that stops is no question.
+        SendStatus::Stopped => {
+            let ended = Ended { usage: Default::default(), how: Ok(exoclaw_protocol::StopReason::EndTurn) };
+            Ok(Run::Past(String::new(), ended))
+        }
         SendStatus::Error => Err(failure.map_or_else(
             || RpcError::new(ErrorCode::Internal, "the run failed"),
             |failure| RpcError::new(failure.code, failure.message),

@@ -1,8 +1,8 @@
 //! Messages, their answers, and what was said before.
 
 use exoclaw_protocol::{
-    Block, ChatAbortParams, ChatHistoryParams, ChatSendParams, ErrorCode, HistoryMessage, IdempotencyKey, Role,
-    RpcError, RunId, SendStatus, SessionKey, SessionRef, SessionSubscribeParams, ToolContent,
+    Block, ChatAbortParams, ChatHistoryParams, ChatSendParams, ErrorCode, HistoryMessage, IdempotencyKey, Omitted,
+    Role, RpcError, RunId, SendStatus, SessionKey, SessionRef, SessionSubscribeParams, ToolContent,
     openclaw::{Code, ErrorShape, Version},
 };
 use serde::Deserialize;
@@ -17,6 +17,9 @@ use crate::{
     http::Door,
     socket::dialect::{Caller, Follow},
 };
+
+/// Stands for a message that is too large for a history.
+const TOO_LARGE: &str = "[chat.history omitted: message too large]";
 
 /// Messages of a history where the client names no number.
 const HISTORY: u32 = 200;
@@ -128,6 +131,7 @@ pub(super) async fn send(door: &Door, caller: &Caller, line: &Line, params: Send
         SendStatus::InFlight => "in_flight",
         SendStatus::Ok => "ok",
         SendStatus::Error => return Ok(ended_badly(&name, sent.failure).following(follow)),
+        SendStatus::Stopped => return Ok(Reply::from(stopped(line, &sent.stopped)).following(follow)),
     };
     Ok(Reply::from(json!({ "runId": name, "status": status })).following(follow))
 }
@@ -152,6 +156,7 @@ pub(super) async fn agent(
         SendStatus::InFlight => json!({ "runId": name, "status": "in_flight" }),
         SendStatus::Ok => json!({ "runId": name, "status": "ok", "summary": "completed" }),
         SendStatus::Error => return Ok(ended_badly(&name, sent.failure)),
+        SendStatus::Stopped => json!({ "runId": name, "status": "ok", "summary": "stopped" }),
     };
     if line.version >= Version::V4 {
         payload["sessionKey"] = json!(sent.session);
@@ -272,8 +277,12 @@ async fn stop(
     };
     line.call_session(&session_key(door, &session)?, called);
     let aborted = door.runtime.abort(ChatAbortParams { session, run_id: found }).await.map_err(failed)?;
-    let names: Vec<String> = aborted.run_ids.iter().map(|run_id| line.run(run_id).id).collect();
-    Ok(json!({ "ok": true, "aborted": aborted.aborted, "runIds": names }).into())
+    Ok(stopped(line, &aborted.run_ids).into())
+}
+
+fn stopped(line: &Line, runs: &[RunId]) -> Value {
+    let names: Vec<String> = runs.iter().map(|run_id| line.run(run_id).id).collect();
+    json!({ "ok": true, "aborted": !names.is_empty(), "runIds": names })
 }
 
 /// A run that another connection started: by its key, or by our own name.
@@ -342,6 +351,11 @@ pub(super) fn message(message: &HistoryMessage) -> Vec<Value> {
         match block {
             Block::Text { text } => content.push(json!({ "type": "text", "text": text })),
             Block::Image { media_type, .. } => content.push(json!({ "type": "image", "mimeType": media_type })),
+            Block::File { name, .. } => content.push(json!({ "type": "file", "fileName": name })),
+            Block::Omitted { what: Omitted::Message, .. } => content.push(json!({ "type": "text", "text": TOO_LARGE })),
+            Block::Omitted { what, name, bytes } => {
+                content.push(json!({ "type": what, "fileName": name, "bytes": bytes, "omitted": true }));
+            }
             Block::Thinking { text, .. } => content.push(json!({ "type": "thinking", "thinking": text })),
             Block::RedactedThinking { .. } => {}
             Block::ToolCall { id, name, input } => {

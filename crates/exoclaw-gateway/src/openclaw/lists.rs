@@ -110,7 +110,8 @@ pub(super) async fn status(door: &Door) -> Result<Value, RpcError> {
 
 async fn now(door: &Door) -> Result<(StatusResult, Vec<SessionInfo>), RpcError> {
     let status = door.runtime.status().await?;
-    let recent = door.runtime.sessions(SessionListParams { limit: Some(RECENT) }).await?;
+    let recent =
+        door.runtime.sessions(SessionListParams { limit: Some(RECENT), ..SessionListParams::default() }).await?;
     Ok((status, recent.sessions))
 }
 

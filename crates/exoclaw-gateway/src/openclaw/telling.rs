@@ -95,8 +95,8 @@ impl Telling {
         if !self.line.may(OperatorScope::Read) {
             return;
         }
-        // Waiting runs have nothing to tell.
-        if matches!(event.event, Event::Accepted { .. }) {
+        // Waiting runs have nothing to tell, and notes are of none.
+        if matches!(event.event, Event::Accepted { .. } | Event::Noted { .. } | Event::Reset {}) {
             return;
         }
         let now_ms = self.clock.now_ms();
@@ -181,7 +181,11 @@ impl Telling {
                 self.approval("exec.approval.resolved", resolved, outbox);
             }
             Event::Final { message, usage, .. } => self.ended_well(run, message, usage, now_ms, outbox),
-            Event::Aborted { text } => self.aborted(run, text, now_ms, outbox),
+            Event::Aborted { text, .. } => self.aborted(run, text, now_ms, outbox),
+            // Another run says what is answered.
+            Event::Joined { .. } => {
+                self.ended_well(run, &Message::assistant(Vec::new()), &Usage::default(), now_ms, outbox);
+            }
             Event::Error { code, message, .. } => self.failed(run, *code, message, now_ms, outbox),
             _ => {}
         }

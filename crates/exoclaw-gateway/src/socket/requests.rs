@@ -146,7 +146,16 @@ async fn call(door: &Door, caller: &Caller, method: &str, params: Option<&RawVal
         }
         Call::ChatAbort(params) => plain(&runtime.abort(params).await?),
         Call::ChatHistory(params) => plain(&runtime.history(params).await?),
+        Call::ChatInject(params) => plain(&runtime.inject(params).await?),
+        Call::RunWait(params) => plain(&runtime.wait(params).await?),
         Call::SessionList(params) => plain(&runtime.sessions(params).await?),
+        Call::SessionGet(params) => plain(&runtime.session(params).await?),
+        Call::SessionResolve(params) => plain(&runtime.resolve_session(params).await?),
+        Call::SessionPreview(params) => plain(&runtime.preview_sessions(params).await?),
+        Call::SessionPatch(params) => plain(&runtime.patch_session(params).await?),
+        Call::SessionReset(params) => plain(&runtime.reset_session(params).await?),
+        Call::SessionCompact(params) => plain(&runtime.compact_session(params).await?),
+        Call::SessionDelete(params) => plain(&runtime.delete_session(params).await?),
         Call::SessionSubscribe(params) => {
             let (result, subscription) = runtime.subscribe(params).await?;
             Ok((raw(&result)?, Some(Follow { subscription, exact: true })))

@@ -62,10 +62,16 @@ fn bounds() {
         limits::SESSION_QUEUE.to_string(),
         limits::APPROVALS.to_string(),
         limits::CONTENT_BLOCKS.to_string(),
+        limits::ATTACHMENTS.to_string(),
+        limits::IMAGE_BYTES.to_string(),
+        kib(limits::FILE_BYTES),
         limits::IDEMPOTENCY_KEY_BYTES.to_string(),
         limits::HISTORY_MESSAGES.to_string(),
         mib(limits::HISTORY_BYTES as usize),
         limits::SESSION_LIST.to_string(),
+        limits::PREVIEWS.to_string(),
+        limits::PREVIEW_TEXTS.to_string(),
+        limits::LABEL_BYTES.to_string(),
     ];
     assert_eq!(said, done);
 }

@@ -1,8 +1,8 @@
 //! Events as they stand on the wire.
 
 use exoclaw_protocol::{
-    Approval, ApprovalId, Block, Decision, Effect, ErrorCode, Event, FailureKind, Message, Metering, SessionEvent,
-    StopReason, ToolContent, ToolOutput, Usage, rpc,
+    AbortReason, Approval, ApprovalId, Block, Decision, Effect, ErrorCode, Event, FailureKind, Message, Metering,
+    SessionEvent, StopReason, ToolContent, ToolOutput, Usage, rpc,
 };
 use serde_json::{Value, json};
 
@@ -54,7 +54,11 @@ fn all() -> Vec<Event> {
         finished(ToolOutput::failed(FailureKind::TimedOut, "notes.append ran past its 10 s")),
         Event::Usage { usage },
         Event::Final { message: said, stop_reason: StopReason::EndTurn, usage },
-        Event::Aborted { text: "let".into() },
+        Event::Aborted { text: "let".into(), reason: AbortReason::Asked },
+        Event::Aborted { text: "let".into(), reason: AbortReason::Timeout },
+        Event::Noted { message: Message::user("noted") },
+        Event::Reset {},
+        Event::Joined { into: "run-2".parse().unwrap() },
         Event::Error { code: ErrorCode::RateLimited, message: "wait".into(), retryable: true },
     ]
 }
@@ -98,9 +102,9 @@ fn the_type_is_flat_beside_the_number() {
 }
 
 #[test]
-fn three_events_end_a_run() {
+fn four_events_end_a_run() {
     let ends: Vec<bool> = all().iter().map(Event::is_terminal).collect();
-    assert_eq!(ends, [vec![false; 11], vec![true; 3]].concat());
+    assert_eq!(ends, [vec![false; 11], vec![true; 3], vec![false; 2], vec![true; 2]].concat());
 }
 
 /// A newer daemon may say more than a client knows.

@@ -26,7 +26,12 @@ fn each_method_is_read_by_its_name() {
     for info in Call::METHODS {
         let params = match info.name {
             "chat.send" => r#"{"text":"hi"}"#,
-            "chat.abort" | "chat.history" | "session.subscribe" => r#"{"session":"main"}"#,
+            "chat.abort" | "chat.history" | "session.subscribe" | "session.get" | "session.patch" | "session.reset"
+            | "session.delete" => r#"{"session":"main"}"#,
+            "chat.inject" => r#"{"session":"main","text":"hi"}"#,
+            "session.compact" => r#"{"session":"main","keep":1}"#,
+            "session.preview" => r#"{"sessions":["main"]}"#,
+            "run.wait" => r#"{"runId":"r"}"#,
             "token.create" => r#"{"name":"ci","scope":"chat"}"#,
             "approval.resolve" => {
                 r#"{"id":"0123456789abcdef","session":"main","tool":"t","digest":"d","verdict":"allow"}"#

@@ -47,10 +47,9 @@ fn the_key_is_handed_on() {
 
 #[test]
 fn images_and_text_keep_their_order() {
-    let blocks =
-        vec![Block::text("look"), image("image/png", "AAAA"), Block::text(" \n"), image("image/svg+xml", "QQ==")];
+    let blocks = vec![Block::text("look"), image("image/png", "AAAA"), Block::text(" \n"), image("image/webp", "QQ==")];
     let (_, message, _) = content(blocks).into_parts().unwrap();
-    assert_eq!(message.content, [Block::text("look"), image("image/png", "AAAA"), image("image/svg+xml", "QQ==")]);
+    assert_eq!(message.content, [Block::text("look"), image("image/png", "AAAA"), image("image/webp", "QQ==")]);
 }
 
 #[test]
@@ -68,8 +67,12 @@ fn what_is_refused() {
     refused(content(vec![Block::text("a"); limits::CONTENT_BLOCKS + 1]), TooLarge, "64");
     let id: CallId = "c".parse().unwrap();
     let forged = Block::ToolResult { id, content: vec![], is_error: false };
-    refused(content(vec![forged]), InvalidParams, "text and image only");
-    refused(content(vec![Block::Thinking { text: "x".into(), signature: None }]), InvalidParams, "text and image only");
+    refused(content(vec![forged]), InvalidParams, "text, image and file only");
+    refused(
+        content(vec![Block::Thinking { text: "x".into(), signature: None }]),
+        InvalidParams,
+        "text, image and file only",
+    );
 }
 
 /// What is durable goes to the provider again with every later message, so nothing it would refuse may get in.
@@ -78,6 +81,7 @@ fn images_that_are_none() {
     for (media_type, data) in [
         ("text/html", "AAAA"),
         ("image/", "AAAA"),
+        ("image/svg+xml", "AAAA"),
         ("image/png; x", "AAAA"),
         ("image/png", ""),
         ("image/png", "AAA"),
@@ -89,4 +93,32 @@ fn images_that_are_none() {
     ] {
         refused(content(vec![image(media_type, data)]), ErrorCode::InvalidParams, "an image has");
     }
+}
+
+#[test]
+fn files_that_are_none() {
+    use ErrorCode::{InvalidParams, TooLarge};
+    let file = |name: &str, media_type: &str, text: &str| {
+        let (name, media_type, text) = (name.into(), media_type.into(), text.into());
+        content(vec![Block::File { name, media_type, text }])
+    };
+    for media_type in ["text/plain", "text/x-rust", "application/json"] {
+        assert!(file("a.txt", media_type, "x").into_parts().is_ok(), "{media_type}");
+    }
+    for media_type in ["application/pdf", "text/", "text/a b", "image/png", ""] {
+        refused(file("a.txt", media_type, "x"), InvalidParams, "a file is text");
+    }
+    for name in ["", "a/b", "..\\b", "a\nb", &"x".repeat(256)] {
+        refused(file(name, "text/plain", "x"), InvalidParams, "a file has a name");
+    }
+    refused(file("a.txt", "text/plain", " "), InvalidParams, "is empty");
+    refused(file("a.txt", "text/plain", &"x".repeat(limits::FILE_BYTES + 1)), TooLarge, "a file has");
+}
+
+#[test]
+fn too_much_that_is_attached() {
+    let large = "AAAA".repeat(limits::IMAGE_BYTES / 3 + 1);
+    refused(content(vec![image("image/png", &large)]), ErrorCode::TooLarge, "an image has");
+    let many = vec![image("image/png", "AAAA"); limits::ATTACHMENTS + 1];
+    refused(content(many), ErrorCode::TooLarge, "20");
 }

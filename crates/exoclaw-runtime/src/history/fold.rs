@@ -12,7 +12,8 @@ use exoclaw_store::{Entry, Record, RunOutcome};
 pub(crate) fn messages<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<HistoryMessage> {
     let mut messages: Vec<HistoryMessage> = Vec::new();
     for Entry { seq, at_ms, record } in entries {
-        let run_id = record.run_id();
+        let Some(run_id) = record.run_id() else { continue };
+        let mut note = false;
         let (role, content, interrupted) = match record {
             Record::Accepted { message, .. } => (message.role, message.content.clone(), None),
             Record::Step { content, .. } => (Role::Assistant, content.clone(), None),
@@ -27,8 +28,12 @@ pub(crate) fn messages<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<
                     _ => (Role::User, vec![result], None),
                 }
             }
-            Record::RunEnded { outcome: RunOutcome::Ok, .. } => continue,
-            Record::RunEnded { outcome: RunOutcome::Aborted { text }, .. }
+            Record::Noted { message, .. } => {
+                note = true;
+                (message.role, message.content.clone(), None)
+            }
+            Record::RunEnded { outcome: RunOutcome::Ok | RunOutcome::Joined { .. }, .. } => continue,
+            Record::RunEnded { outcome: RunOutcome::Aborted { text, .. }, .. }
                 if !text.is_empty() && !ends_with_step(&messages, run_id) =>
             {
                 (Role::Assistant, vec![Block::Text { text: text.clone() }], Some(ErrorCode::Interrupted))
@@ -44,17 +49,25 @@ pub(crate) fn messages<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<
             }
             _ => continue,
         };
-        messages.push(HistoryMessage { seq: *seq, run_id: run_id.clone(), at_ms: *at_ms, role, content, interrupted });
+        let (seq, run_id, at_ms) = (*seq, run_id.clone(), *at_ms);
+        messages.push(HistoryMessage { seq, run_id, at_ms, role, content, interrupted, note });
     }
     messages
 }
 
 /// What the model is told when it answers `run_id`: the runs before it, each whole, in the order of their messages, and
-/// then the message itself. Runs whose own message lies outside of the entries are left out.
-pub(crate) fn conversation<'a>(entries: impl IntoIterator<Item = &'a Entry>, run_id: &RunId) -> Vec<Message> {
+/// then the message itself. A message that a run was told while it was under way stands where it was told. Runs whose own
+/// message lies outside of the entries are left out.
+pub(super) fn conversation<'a>(entries: impl IntoIterator<Item = &'a Entry> + Clone, run_id: &RunId) -> Vec<Message> {
+    let steered = steered(entries.clone());
     let mut runs: Vec<Vec<HistoryMessage>> = Vec::new();
     let mut places: HashMap<RunId, usize> = HashMap::new();
-    for message in messages(entries) {
+    for mut message in messages(entries) {
+        if let Some((into, at)) = steered.get(&message.run_id)
+            && places.contains_key(into)
+        {
+            (message.run_id, message.seq) = (into.clone(), *at);
+        }
         match places.get(&message.run_id) {
             Some(&place) => runs[place].push(message),
             None => {
@@ -64,10 +77,36 @@ pub(crate) fn conversation<'a>(entries: impl IntoIterator<Item = &'a Entry>, run
         }
     }
     runs.truncate(places.get(run_id).map_or(runs.len(), |place| place + 1));
-    let whole =
-        |run: &Vec<HistoryMessage>| run.first().is_some_and(|first| first.role == Role::User && !is_results(first));
-    let told = runs.into_iter().filter(whole).flatten();
-    told.map(|message| Message { role: message.role, content: message.content }).collect()
+    if !steered.is_empty() {
+        runs.iter_mut().for_each(|run| run.sort_by_key(|message| message.seq));
+    }
+    let told = runs.into_iter().filter(|run| is_whole(run)).flatten();
+    told.map(|message| Message { role: message.role, content: said(message) }).collect()
+}
+
+/// Runs whose messages were told to another one that was under way: that one, and the number of the record which says so.
+fn steered<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> HashMap<RunId, (RunId, u64)> {
+    let steered = |entry: &Entry| match &entry.record {
+        Record::RunEnded { run_id, outcome: RunOutcome::Joined { into, step: Some(_) } } => {
+            Some((run_id.clone(), (into.clone(), entry.seq)))
+        }
+        _ => None,
+    };
+    entries.into_iter().filter_map(steered).collect()
+}
+
+/// Nothing is missing at its start.
+pub(super) fn is_whole(run: &[HistoryMessage]) -> bool {
+    run.first().is_some_and(|first| first.note || (first.role == Role::User && !is_results(first)))
+}
+
+/// A note on the user's side is not taken for the user's own words.
+fn said(message: HistoryMessage) -> Vec<Block> {
+    let mut content = message.content;
+    if message.note && message.role == Role::User {
+        content.insert(0, Block::text("(A note, which the user did not write:)"));
+    }
+    content
 }
 
 fn last_of<'a>(messages: &'a mut [HistoryMessage], run_id: &RunId) -> Option<&'a mut HistoryMessage> {

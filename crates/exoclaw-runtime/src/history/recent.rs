@@ -24,6 +24,17 @@ pub(crate) struct Recent {
     kept: Mutex<Kept>,
 }
 
+/// The part of a journal that is the conversation of one run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span {
+    /// Number of the first record of the conversation.
+    pub(crate) first: u64,
+    /// Number of the record of the run's message.
+    pub(crate) accepted: u64,
+    /// Number of the last record that counts, which is there.
+    pub(crate) through: u64,
+}
+
 #[derive(Debug)]
 struct Kept {
     tails: LruCache<SessionKey, Tail>,
@@ -43,14 +54,12 @@ impl Recent {
         Self { store, page, kept: Mutex::new(Kept { tails: LruCache::unbounded(), bytes: 0 }) }
     }
 
-    /// The conversation that a run continues, with its own message last. `accepted` is the number of that message's record;
-    /// records after `through`, which is there, do not count.
+    /// The conversation that a run continues, with its own message last.
     pub(crate) async fn conversation(
         &self,
         session: &SessionKey,
         run_id: &RunId,
-        accepted: u64,
-        through: u64,
+        Span { first, accepted, through }: Span,
     ) -> Result<Vec<Message>, ReadError> {
         let mut tail = self.take(session).filter(|tail| tail.last() <= through).unwrap_or_default();
         loop {
@@ -67,12 +76,18 @@ impl Recent {
             }
         }
         let own = match tail.entries.front() {
-            Some((first, _)) if first.seq <= accepted => Vec::new(),
+            Some((oldest, _)) if oldest.seq <= accepted => Vec::new(),
             _ => self.store.read(session, accepted - 1, Page { entries: 1, ..self.page }).await?,
         };
-        let told = conversation(own.iter().chain(tail.entries.iter().map(|(entry, _)| entry)), run_id);
+        let part = tail.entries.iter().map(|(entry, _)| entry).filter(|entry| entry.seq >= first);
+        let told = conversation(own.iter().chain(part), run_id);
         self.keep(session, tail);
         Ok(told)
+    }
+
+    /// Keeps nothing of a session any more.
+    pub(crate) fn forget(&self, session: &SessionKey) {
+        drop(self.take(session));
     }
 
     /// Takes it away: while one turn is at it, there is none for another.

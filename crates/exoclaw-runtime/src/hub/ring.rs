@@ -88,6 +88,12 @@ impl Ring {
         self.last
     }
 
+    /// Drops all events; numbers go on.
+    pub(crate) fn clear(&mut self) {
+        self.events.clear();
+        (self.bytes, self.largest) = (0, 0);
+    }
+
     /// Every event after `seq` is still here (or has yet to come).
     pub(crate) fn covers(&self, seq: u64) -> bool {
         seq <= self.last && self.last - seq <= self.events.len() as u64

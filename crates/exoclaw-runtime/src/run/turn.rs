@@ -8,9 +8,10 @@ use exoclaw_store::{AppendError, ReadError, Record};
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
-use super::Ending;
+use super::{Ending, inbox::RunInbox};
 use crate::{
     approvals::{Parking, RunApprover},
+    history::Span,
     journal::{Chain, Journal, append_refusal, read_refusal},
     live::Origin,
     recovery::{Begun, RECOVERIES},
@@ -26,7 +27,7 @@ pub(super) async fn turn(
     inner: Arc<Inner>,
     lease: Lease,
     journal: Journal,
-    Origin { accepted, recovered, by }: Origin,
+    Origin { accepted, recovered, by, .. }: Origin,
     parking: Arc<Parking>,
     events: mpsc::Sender<TurnEvent>,
 ) -> Result<TurnEnd, Ending> {
@@ -44,14 +45,21 @@ pub(super) async fn turn(
     let appended = journal.append(vec![start]).await.map_err(|error| append_refusal(&error))?;
     // What an earlier process recorded of this run is not told but taken up.
     let through = begun.started.map_or(appended.last, |started| started - 1);
-    let messages = inner.recent.conversation(&session, &run_id, accepted, through).await;
+    let (first_seq, settings) = {
+        let state = lease.session().lock();
+        (state.first_seq, state.settings.clone())
+    };
+    let span = Span { first: first_seq, accepted, through };
+    let messages = inner.recent.conversation(&session, &run_id, span).await;
     let messages = read(&inner, &session, messages).await?;
 
-    let purse = Purse::open(&inner.ledger, &inner.audit, &*inner.store, &session, &agent.config, by.as_ref()).await;
+    let config = agent.config.set_by(&settings);
+    let purse = Purse::open(&inner.ledger, &inner.audit, &*inner.store, &session, &config, by.as_ref()).await;
     let purse = read(&inner, &session, purse).await?;
 
-    let mut turn = Turn::new(agent.config.provider.clone(), agent.config.model.clone());
-    turn.system = agent.config.system_prompt.clone();
+    let mut turn = Turn::new(config.provider.clone(), config.model.clone());
+    turn.system = config.system_prompt.clone();
+    turn.thinking = config.thinking;
     turn.max_tokens = purse.max_tokens();
     let tapes = Tapes::Record(inner.recordings.clone());
     let tools = RunTools::new(agent.tools.clone(), inner.store.clone(), &session, run_id, tapes);
@@ -69,11 +77,13 @@ pub(super) async fn turn(
         closing: inner.closing.clone(),
         recorded: begun.approvals,
     });
+    turn.inbox = Arc::new(RunInbox { inner: inner.clone(), lease, journal: (*journal).clone() });
     turn.recorder = journal.clone();
     turn.meter = journal;
     turn.limits = inner.turn_limits.clone();
     turn.recorded = begun.steps;
-    let span = spans::invoke_agent(agent.config.id.as_str(), &agent.config.provider_name, &agent.config.model, &named);
+    turn.told = begun.told;
+    let span = spans::invoke_agent(config.id.as_str(), &config.provider_name, &config.model, &named);
     let ended = turn.run(messages, events).instrument(span.clone()).await;
     spans::ended(&span, &ended);
     Ok(ended.map_err(|error| refusal(&error))?)
@@ -83,8 +93,8 @@ pub(super) async fn turn(
 async fn take_up(inner: &Inner, lease: &Lease, journal: &Journal, accepted: u64) -> Result<Begun, Ending> {
     let (session, run_id) = (lease.session(), journal.run_id());
     // Before this process writes anything into the session.
-    let base = session.base(&*inner.store).await;
-    read(inner, session.key(), base).await.map_err(Ending::Unread)?;
+    let known = session.know(&*inner.store).await;
+    read(inner, session.key(), known).await.map_err(Ending::Unread)?;
     let begun = Begun::read(&*inner.store, session.key(), run_id, accepted).await;
     let mut begun = read(inner, session.key(), begun).await.map_err(Ending::Unread)?;
     begun.tell(journal);

@@ -3,8 +3,8 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use exoclaw_protocol::{
-    ChatSendParams, ChatSendResult, ErrorCode, IdempotencyKey, Message, RpcError, SendFailure, SendStatus, SessionKey,
-    Target, TokenName,
+    AbortReason, ChatSendParams, ChatSendResult, ErrorCode, IdempotencyKey, Message, QueueMode, RpcError, RunOptions,
+    SendFailure, SendPolicy, SendStatus, SessionKey, Target, TokenName,
 };
 use exoclaw_store::{AppendError, Record, RunOutcome};
 use futures::FutureExt;
@@ -15,7 +15,7 @@ use crate::{
     clock::new_run_id,
     hub::Subscription,
     journal::{append_refusal, message_digest, read_refusal},
-    session::{Answer, Intake, shutting_down},
+    session::{Answer, Intake, Sent, shutting_down},
     sessions::Lease,
     spending::Purse,
     tasks::panic_text,
@@ -50,18 +50,28 @@ impl Runtime {
         params: ChatSendParams,
     ) -> Result<(ChatSendResult, Subscription), RpcError> {
         let inner = &self.inner;
+        let (queue, timeout_ms) = (params.queue, params.timeout_ms);
         let (target, message, key) = params.into_parts()?;
-        let session = match target {
-            Target::Session(session) => inner.resolve(&session)?,
+        let (session, from) = match target {
+            Target::Session(session) => (inner.resolve(&session)?, None),
             Target::Origin(origin) => {
                 let route = inner.router.route(&origin);
-                route.map_err(|error| RpcError::invalid_params(error.to_string()))?.session
+                let session = route.map_err(|error| RpcError::invalid_params(error.to_string()))?.session;
+                (session, Some(origin))
             }
         };
         self.ready()?;
         let lease = inner.sessions.lease(&session);
+        if inner.is_stop_word(&message) {
+            return inner.stop_by_word(lease).await;
+        }
         let digest = message_digest(&message);
         let (reply, answer) = oneshot::channel();
+        lease.session().know(&*inner.store).await.map_err(|error| read_refusal(&error))?;
+        let policy = lease.session().lock().settings.send;
+        if policy == SendPolicy::Deny {
+            return inner.when_refused(lease, key, &digest, denied(&session)).await;
+        }
         if let Err(refusal) = inner.check_budget(&session, by.as_ref(), &message).await {
             return inner.when_refused(lease, key, &digest, refusal).await;
         }
@@ -69,12 +79,14 @@ impl Runtime {
             return inner.when_refused(lease, key, &digest, full()).await;
         };
         let run_id = new_run_id(&*inner.clock);
-        let intake = Intake { run_id, message, key: key.clone(), digest: digest.clone(), by, place, reply };
+        let (own_key, own_digest) = (key.clone(), digest.clone());
+        let sent =
+            Sent { run_id, message, key: own_key, digest: own_digest, by, from, queue, timeout_ms, place, reply };
         let queued = {
             let mut state = lease.session().lock();
             let has_room = state.has_room();
             if has_room {
-                state.intake.push_back(intake);
+                state.intake.push_back(Intake::Message(Box::new(sent)));
             }
             // Whoever sets the flag starts the task.
             has_room.then(|| !std::mem::replace(&mut state.accepting, true))
@@ -83,13 +95,7 @@ impl Runtime {
             None => return inner.when_refused(lease, key, &digest, full()).await,
             Some(false) => {}
             // Spawned, so that a sender who goes away leaves no message half accepted.
-            Some(true) => {
-                let (accepting, lease) = (inner.clone(), lease.clone());
-                inner
-                    .tasks
-                    .spawn("accept", async move { accept_all(&accepting, &lease).await })
-                    .map_err(|_| shutting_down())?;
-            }
+            Some(true) => inner.accept(&lease)?,
         }
         let answer = answer.await.map_err(|_| RpcError::new(ErrorCode::Internal, "the message was not accepted"))??;
         Ok(told(lease, answer))
@@ -99,10 +105,12 @@ impl Runtime {
 fn told(lease: Lease, answer: Answer) -> (ChatSendResult, Subscription) {
     let Answer { run_id, status, failure, epoch, seq } = answer;
     let session = lease.session().key().clone();
-    (ChatSendResult { run_id, session, status, failure, epoch, seq }, Subscription::new(lease, epoch, seq))
+    let result = ChatSendResult { run_id, session, status, failure, stopped: Vec::new(), epoch, seq };
+    (result, Subscription::new(lease, epoch, seq))
 }
 
-/// Makes a session's messages durable one after the other, so that runs follow in the order of the journal.
+/// Makes a session's messages durable one after the other, so that runs follow in the order of the journal; changes of the
+/// session come between them.
 async fn accept_all(inner: &Arc<Inner>, lease: &Lease) {
     loop {
         let intake = {
@@ -112,40 +120,54 @@ async fn accept_all(inner: &Arc<Inner>, lease: &Lease) {
             intake
         };
         let Some(intake) = intake else { return };
+        let work = match intake {
+            Intake::Message(sent) => accept(inner, lease, *sent).boxed(),
+            Intake::Change(change) => change,
+        };
         // A sender whose message met a panic is told so by its dropped reply.
-        if let Err(panic) = AssertUnwindSafe(accept(inner, lease, intake)).catch_unwind().await {
+        if let Err(panic) = AssertUnwindSafe(work).catch_unwind().await {
             tracing::error!(panic = panic_text(&*panic), "accepting a message panicked");
         }
     }
 }
 
-async fn accept(inner: &Arc<Inner>, lease: &Lease, mut intake: Intake) {
+async fn accept(inner: &Arc<Inner>, lease: &Lease, mut sent: Sent) {
     // The sender may have left; the message stays.
-    let reply = std::mem::replace(&mut intake.reply, oneshot::channel().0);
-    reply.send(append(inner, lease, intake).await).ok();
+    let reply = std::mem::replace(&mut sent.reply, oneshot::channel().0);
+    reply.send(append(inner, lease, sent).await).ok();
 }
 
-async fn append(inner: &Arc<Inner>, lease: &Lease, intake: Intake) -> Result<Answer, RpcError> {
+async fn append(inner: &Arc<Inner>, lease: &Lease, sent: Sent) -> Result<Answer, RpcError> {
     if inner.closing.is_cancelled() {
         return Err(shutting_down());
     }
     let session = lease.session();
-    session.base(&*inner.store).await.map_err(|error| read_refusal(&error))?;
+    session.know(&*inner.store).await.map_err(|error| read_refusal(&error))?;
+    let queue = sent.queue.unwrap_or_else(|| session.lock().settings.queue);
+    let options = RunOptions { queue, timeout_ms: sent.timeout_ms };
     let record = Record::Accepted {
-        run_id: intake.run_id.clone(),
-        message: intake.message.clone(),
-        key: intake.key.clone(),
-        digest: intake.digest.clone(),
-        by: intake.by.clone(),
+        run_id: sent.run_id.clone(),
+        message: sent.message.clone(),
+        key: sent.key.clone(),
+        digest: sent.digest.clone(),
+        by: sent.by.clone(),
+        origin: sent.from.clone(),
+        options,
     };
     match inner.store.append(session.key(), inner.clock.now_ms(), vec![record]).await {
         Ok(appended) => {
-            let answer = session.accept(&mut session.lock(), intake, appended.last);
+            let answer = {
+                let mut state = session.lock();
+                if let (QueueMode::Interrupt, Some(current)) = (queue, &state.current) {
+                    current.stop.now(AbortReason::Interrupt);
+                }
+                session.accept(&mut state, sent, options, appended.last)
+            };
             inner.work(lease);
             Ok(answer)
         }
         Err(AppendError::DuplicateKey(key)) => {
-            let earlier = inner.earlier(lease, &key, &intake.digest).await?;
+            let earlier = inner.earlier(lease, &key, &sent.digest).await?;
             earlier.ok_or_else(|| conflict(&key, session.key()))
         }
         Err(error) => Err(append_refusal(&error)),
@@ -153,6 +175,13 @@ async fn append(inner: &Arc<Inner>, lease: &Lease, intake: Intake) -> Result<Ans
 }
 
 impl Inner {
+    /// Starts whoever empties the session's intake; only whoever set the flag may do so.
+    pub(super) fn accept(self: &Arc<Self>, lease: &Lease) -> Result<(), RpcError> {
+        let (inner, lease) = (self.clone(), lease.clone());
+        let work = async move { accept_all(&inner, &lease).await };
+        self.tasks.spawn("accept", work).map_err(|_| shutting_down())
+    }
+
     /// A message is refused whose answer no budget has room for.
     async fn check_budget(
         &self,
@@ -184,10 +213,16 @@ impl Inner {
     /// What became of the message that was accepted under a key.
     async fn earlier(&self, lease: &Lease, key: &IdempotencyKey, digest: &str) -> Result<Option<Answer>, RpcError> {
         let session = lease.session();
-        let find = async || self.store.find_key(session.key(), key).await.map_err(|error| read_refusal(&error));
-        let Some(mut found) = find().await? else { return Ok(None) };
+        let found = self.store.find_key(session.key(), key).await.map_err(|error| read_refusal(&error))?;
+        let Some(mut found) = found else { return Ok(None) };
         if found.digest != digest {
             return Err(conflict(key, session.key()));
+        }
+        if let Some(RunOutcome::Joined { into, .. }) = found.outcome {
+            // A run that others joined joins none itself.
+            let joined = self.store.find_run(&into).await.map_err(|error| read_refusal(&error))?;
+            let joined = joined.ok_or_else(waits_for_a_start)?;
+            (found.run_id, found.outcome) = (joined.run_id, joined.outcome);
         }
         let run_id = found.run_id.clone();
         // One look: of a run that is here, the end is an event after this place.
@@ -198,12 +233,17 @@ impl Inner {
         };
         if found.outcome.is_none() && !is_here {
             // It ended meanwhile, or this process can't go on with it.
-            found = find().await?.filter(|again| again.outcome.is_some()).ok_or_else(waits_for_a_start)?;
+            let again = self.store.find_run(&run_id).await.map_err(|error| read_refusal(&error))?;
+            found.outcome = again.and_then(|again| again.outcome);
+            if found.outcome.is_none() {
+                return Err(waits_for_a_start());
+            }
         }
         let failure = |code, message| (SendStatus::Error, Some(SendFailure { code, message }));
         let (status, failure) = match found.outcome {
             None => (SendStatus::InFlight, None),
             Some(RunOutcome::Ok) => (SendStatus::Ok, None),
+            Some(RunOutcome::Joined { .. }) => return Err(waits_for_a_start()),
             Some(RunOutcome::Aborted { .. }) => failure(ErrorCode::Interrupted, "the run was stopped".to_owned()),
             Some(RunOutcome::Failed { code, message, .. }) => failure(code, message),
         };
@@ -213,6 +253,11 @@ impl Inner {
 
 fn full() -> RpcError {
     RpcError::new(ErrorCode::Busy, "too many messages are waiting for an answer: send again when one is done")
+}
+
+fn denied(session: &SessionKey) -> RpcError {
+    let text = format!("the session {session} takes no messages: its send policy is deny");
+    RpcError::new(ErrorCode::Forbidden, text)
 }
 
 /// Its end could not be written, or what it had done not be read.

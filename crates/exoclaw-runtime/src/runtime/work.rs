@@ -2,10 +2,17 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
+use exoclaw_protocol::AbortReason;
 use futures::FutureExt;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Inner;
-use crate::{live::LiveRun, run, sessions::Lease, tasks::panic_text};
+use crate::{
+    live::{LiveRun, Next},
+    run,
+    sessions::Lease,
+    tasks::panic_text,
+};
 
 impl Inner {
     /// Sees to it that somebody works on the session's queue.
@@ -27,11 +34,19 @@ impl Inner {
                 permit = self.runs.clone().acquire_owned() => permit,
             };
             let Ok(permit) = permit else { return };
-            let Some(live) = LiveRun::next(lease) else { return };
+            let Some(next) = LiveRun::next(lease) else { return };
             // The run has said that it failed by the time its panic arrives here; the next one is not to suffer.
-            if let Err(panic) = AssertUnwindSafe(run::run(self, live, permit)).catch_unwind().await {
+            if let Err(panic) = AssertUnwindSafe(self.run_next(next, permit)).catch_unwind().await {
                 tracing::error!(panic = panic_text(&*panic), "ending a run panicked");
             }
         }
+    }
+
+    async fn run_next(self: &Arc<Self>, next: Next, permit: OwnedSemaphorePermit) {
+        let Next { superseded, joined, live } = next;
+        for superseded in superseded {
+            run::abort(self, superseded, AbortReason::Interrupt).await;
+        }
+        run::run(self, live, joined, permit).await;
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use exoclaw_agent::test_util::Answer;
-use exoclaw_protocol::{ChatAbortParams, ErrorCode, Event};
+use exoclaw_protocol::{AbortReason, ChatAbortParams, ErrorCode, Event};
 use exoclaw_store::Record;
 use futures::FutureExt;
 use serde_json::json;
@@ -19,7 +19,10 @@ async fn a_run_under_way_is_stopped_and_what_it_had_said_stays() {
     next(&mut subscription).await;
     next(&mut subscription).await;
     assert_eq!(world.abort(None).await, std::slice::from_ref(&sent.run_id));
-    assert_eq!(end(&mut subscription, &sent.run_id).await, Event::Aborted { text: "half of ".into() });
+    assert_eq!(
+        end(&mut subscription, &sent.run_id).await,
+        Event::Aborted { text: "half of ".into(), reason: AbortReason::Asked }
+    );
     assert!(world.abort(None).await.is_empty());
     assert!(world.abort(Some(&sent.run_id)).await.is_empty());
     assert_eq!(world.journal().await, ["accepted", "started", "ended"]);
@@ -42,7 +45,10 @@ async fn a_step_that_was_whole_is_remembered_once() {
     let (sent, mut subscription) = world.send("hi").await;
     settle().await;
     world.abort(None).await;
-    assert_eq!(end(&mut subscription, &sent.run_id).await, Event::Aborted { text: "all of it".into() });
+    assert_eq!(
+        end(&mut subscription, &sent.run_id).await,
+        Event::Aborted { text: "all of it".into(), reason: AbortReason::Asked }
+    );
     let history: Vec<_> = world.history().await.iter().map(short).collect();
     assert_eq!(history, ["User: hi", "Assistant: all of it (interrupted)"]);
 }
@@ -57,7 +63,10 @@ async fn what_was_said_before_a_tool_call_is_not_said_again() {
     let running = world.subscribe(None).await.0.snapshot.unwrap().run.unwrap();
     assert_eq!(running.text, "I see ");
     world.abort(None).await;
-    assert_eq!(end(&mut subscription, &sent.run_id).await, Event::Aborted { text: "I see ".into() });
+    assert_eq!(
+        end(&mut subscription, &sent.run_id).await,
+        Event::Aborted { text: "I see ".into(), reason: AbortReason::Asked }
+    );
     let history: Vec<_> = world.history().await.iter().map(short).collect();
     assert_eq!(
         history,

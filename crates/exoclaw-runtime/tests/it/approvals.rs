@@ -231,7 +231,7 @@ async fn an_answer_for_other_arguments_is_none() {
     let digest = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a".to_owned();
     let expires_ms = u64::MAX;
     let records = vec![
-        Record::Accepted { run_id: run_id.clone(), message, key: None, digest: String::new(), by: None },
+        Record::accepted(run_id.clone(), message, ""),
         Record::RunStarted { run_id: run_id.clone() },
         Record::Step {
             run_id: run_id.clone(),

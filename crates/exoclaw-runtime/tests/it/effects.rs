@@ -50,7 +50,7 @@ async fn resumed(world: &World, effect: &str) -> (World, Vec<SessionEvent>) {
     let gate = Arc::new(Semaphore::new(0));
     let answer = Answer::empty().and_wait(crate::support::opened(&gate)).and_text(["done"]);
     let world = world.restart_with(Plugins::new(guest(effect)), &["guest"], [answer]).await;
-    let run_id = entries(&world).await[0].record.run_id().clone();
+    let run_id = entries(&world).await[0].record.run_id().unwrap().clone();
     let (result, mut subscription) = world.subscribe(None).await;
     let shown: Vec<_> = result.snapshot.unwrap().messages.iter().map(crate::support::short).collect();
     assert_eq!(shown[..2], ["User: hi", "Assistant: Let me see.[c1 guest__run]"]);

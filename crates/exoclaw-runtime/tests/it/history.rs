@@ -124,11 +124,15 @@ async fn the_sessions_are_listed_with_what_they_do() {
     talk(&world, 0, 1).await;
     world.script.answer(Answer::never());
     world.send_to("busy", "hi").await;
-    let list = world.runtime.sessions(exoclaw_protocol::SessionListParams { limit: None }).await.unwrap().sessions;
+    let list = world.runtime.sessions(exoclaw_protocol::SessionListParams::default()).await.unwrap().sessions;
     let seen: Vec<_> =
         list.iter().map(|info| (info.session.as_str(), info.agent.as_str(), info.messages, info.active)).collect();
     assert_eq!(seen, [("agent:main:busy", "main", 1, true), ("agent:main:main", "main", 1, false)]);
-    let one = world.runtime.sessions(exoclaw_protocol::SessionListParams { limit: Some(1) }).await.unwrap();
+    let one = world
+        .runtime
+        .sessions(exoclaw_protocol::SessionListParams { limit: Some(1), ..Default::default() })
+        .await
+        .unwrap();
     assert_eq!(one.sessions, list[..1]);
 }
 

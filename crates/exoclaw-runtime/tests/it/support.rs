@@ -205,6 +205,10 @@ pub(crate) fn record_name(record: &Record) -> &'static str {
         Record::RunSuspended { .. } => "suspended",
         Record::ToolResult { .. } => "result",
         Record::RunEnded { .. } => "ended",
+        Record::Set { .. } => "set",
+        Record::Reset {} => "reset",
+        Record::Compacted { .. } => "compacted",
+        Record::Noted { .. } => "noted",
         _ => "another",
     }
 }

@@ -1,7 +1,10 @@
+use exoclaw_protocol::{Origin, Spent};
 use futures::future::join_all;
 
-use super::samples::{ALL, accepted, approval, keyed, one_of_each, oversized, scope, session};
-use crate::{AppendError, Appended, Entry, Page, ReadError, Record, SessionSummary, Store};
+use super::samples::{ALL, accepted, approval, keyed, of_the_session, one_of_each, oversized, scope, session};
+use crate::{
+    AppendError, Appended, Conversation, Entry, Page, ReadError, Record, SessionFilter, SessionSummary, Store,
+};
 
 fn seqs(entries: &[Entry]) -> Vec<u64> {
     entries.iter().map(|entry| entry.seq).collect()
@@ -43,7 +46,7 @@ pub async fn sessions_are_strangers_to_each_other(store: &dyn Store) {
 
 /// Every kind of record survives, whatever is in it.
 pub async fn every_record_comes_back_as_it_was(store: &dyn Store) {
-    let records = [one_of_each("run"), approval("run")].concat();
+    let records = [one_of_each("run"), approval("run"), of_the_session("run")].concat();
     store.append(&session("main"), u64::MAX, records.clone()).await.unwrap();
     let read = store.read(&session("main"), 0, ALL).await.unwrap();
     assert!(read.iter().all(|entry| entry.at_ms == u64::MAX), "{read:?}");
@@ -145,7 +148,7 @@ pub async fn sessions_are_listed_by_last_use(store: &dyn Store) {
         store.append(&session(name), at_ms, vec![accepted(&format!("run-{at_ms}"))]).await.unwrap();
     }
     let listed = async |limit| -> Vec<String> {
-        let sessions = store.sessions(limit).await.unwrap();
+        let sessions = store.sessions(SessionFilter::latest(limit)).await.unwrap();
         sessions.into_iter().map(|summary| summary.session.tail().to_owned()).collect()
     };
     assert_eq!(listed(10).await, ["a", "c", "b"]);
@@ -166,9 +169,15 @@ pub async fn a_session_is_summed_up(store: &dyn Store) {
         last_seq: 10,
         messages: 2,
         quarantined: None,
+        conversation: Conversation {
+            title: Some("žluťoučký 🐎 \"\\".into()),
+            origin: Some(Origin { peer: Some("dm:U1".parse().unwrap()), ..Origin::channel("slack") }),
+            ..Conversation::default()
+        },
+        spent: Spent { steps: 1, cost: exoclaw_protocol::Money::MAX, ..Spent::default() },
     };
     assert_eq!(store.session(&main).await.unwrap(), Some(summary.clone()));
-    assert_eq!(store.sessions(10).await.unwrap(), vec![summary]);
+    assert_eq!(store.sessions(SessionFilter::latest(10)).await.unwrap(), vec![summary]);
 }
 
 /// Closing twice is closing; nothing goes in or out afterwards.

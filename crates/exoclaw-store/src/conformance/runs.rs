@@ -1,8 +1,8 @@
-use exoclaw_protocol::IdempotencyKey;
+use exoclaw_protocol::{AbortReason, IdempotencyKey, RunOptions};
 use futures::future::join_all;
 
 use super::samples::{ALL, accepted, ended, keyed, one_of_each, session};
-use crate::{AppendError, KeyedRun, OpenRun, Record, RunOutcome, Store};
+use crate::{AppendError, KeyedRun, OpenRun, Record, RunOutcome, SessionFilter, Store};
 
 fn key(text: &str) -> IdempotencyKey {
     text.parse().unwrap()
@@ -67,6 +67,7 @@ pub async fn a_run_is_open_until_it_ends(store: &dyn Store) {
         accepted_seq,
         resumed: 0,
         by: None,
+        options: RunOptions::default(),
     };
     let expected = vec![open(&two, "a", 1), open(&one, "c", 10), open(&two, "d", 2)];
     assert_eq!(store.open_runs().await.unwrap(), expected);
@@ -81,7 +82,7 @@ pub async fn a_run_is_open_until_it_ends(store: &dyn Store) {
 /// A run ends once; whatever ends it again changes nothing.
 pub async fn the_first_outcome_of_a_run_counts(store: &dyn Store) {
     let main = session("main");
-    let aborted = RunOutcome::Aborted { text: "half a sen".into() };
+    let aborted = RunOutcome::Aborted { text: "half a sen".into(), reason: AbortReason::Timeout };
     store.append(&main, 1, vec![keyed("a", "k")]).await.unwrap();
     store.append(&main, 1, vec![ended("a", aborted.clone()), ended("a", RunOutcome::Ok)]).await.unwrap();
     store.append(&main, 1, vec![ended("a", RunOutcome::Ok)]).await.unwrap();
@@ -159,7 +160,10 @@ pub async fn a_quarantined_session_stands_still(store: &dyn Store) {
 
     let summary = store.session(&bad).await.unwrap().unwrap();
     assert_eq!((summary.last_seq, summary.quarantined.as_deref()), (1, Some("record 1 is damaged")));
-    assert_eq!(store.sessions(10).await.unwrap(), vec![store.session(&good).await.unwrap().unwrap(), summary]);
+    assert_eq!(
+        store.sessions(SessionFilter::latest(10)).await.unwrap(),
+        vec![store.session(&good).await.unwrap().unwrap(), summary]
+    );
     assert_eq!(store.session_count().await.unwrap(), 2);
     assert_eq!(store.read(&bad, 0, ALL).await.unwrap().len(), 1);
     assert!(store.find_key(&bad, &key("k")).await.unwrap().is_some());

@@ -1,8 +1,8 @@
 //! Things to store.
 
 use exoclaw_protocol::{
-    Block, Decision, Effect, ErrorCode, FailureKind, Message, Metering, Money, Role, SessionKey, StopReason,
-    ToolOutput, Usage,
+    Block, Decision, Effect, ErrorCode, FailureKind, Message, Metering, Money, Origin, QueueMode, Role, RunOptions,
+    SendPolicy, SessionKey, SessionSettings, StopReason, Thinking, ToolOutput, Usage,
 };
 
 use crate::{KvScope, Page, Record, RunOutcome, encoded::RECORD_BYTES};
@@ -17,13 +17,7 @@ pub fn session(name: &str) -> SessionKey {
 
 /// An accepted message without a key.
 pub fn accepted(run: &str) -> Record {
-    Record::Accepted {
-        run_id: run.parse().unwrap(),
-        message: Message::user(run),
-        key: None,
-        digest: run.into(),
-        by: None,
-    }
+    Record::accepted(run.parse().unwrap(), Message::user(run), run)
 }
 
 /// An accepted message under a key.
@@ -34,6 +28,8 @@ pub fn keyed(run: &str, key: &str) -> Record {
         key: Some(key.parse().unwrap()),
         digest: format!("digest of {run}"),
         by: None,
+        origin: None,
+        options: RunOptions::default(),
     }
 }
 
@@ -41,7 +37,8 @@ pub fn keyed(run: &str, key: &str) -> Record {
 pub fn accepted_by(run: &str, by: &str) -> Record {
     let message = Message::user(run);
     let (key, digest, by) = (None, run.into(), Some(by.parse().unwrap()));
-    Record::Accepted { run_id: run.parse().unwrap(), message, key, digest, by }
+    let options = RunOptions::default();
+    Record::Accepted { run_id: run.parse().unwrap(), message, key, digest, by, origin: None, options }
 }
 
 /// A step of a run.
@@ -74,6 +71,8 @@ pub fn one_of_each(run: &str) -> Vec<Record> {
             key: Some(format!("key of {run}").parse().unwrap()),
             digest: "d".into(),
             by: Some("phone".parse().unwrap()),
+            origin: Some(Origin { peer: Some("dm:U1".parse().unwrap()), ..Origin::channel("slack") }),
+            options: RunOptions { queue: QueueMode::Steer, timeout_ms: Some(1) },
         },
         Record::RunStarted { run_id: run_id() },
         Record::RunSuspended { run_id: run_id() },
@@ -144,10 +143,36 @@ pub fn approval(run: &str) -> Vec<Record> {
     ]
 }
 
+/// All that can be set.
+pub fn settings() -> SessionSettings {
+    SessionSettings {
+        label: Some("Milk".into()),
+        model: Some("model-2".into()),
+        thinking: Some(Thinking::Low),
+        queue: QueueMode::Collect,
+        send: SendPolicy::Deny,
+        archived: true,
+    }
+}
+
+/// The records of a session that belong to no run, and of a run that others joined.
+pub fn of_the_session(run: &str) -> Vec<Record> {
+    let run_id = || run.parse().unwrap();
+    let joined = |step| RunOutcome::Joined { into: "other".parse().unwrap(), step };
+    vec![
+        Record::Set { settings: settings() },
+        Record::Noted { run_id: run_id(), message: Message::assistant(vec![Block::text("noted")]) },
+        Record::RunEnded { run_id: run_id(), outcome: joined(None) },
+        Record::RunEnded { run_id: run_id(), outcome: joined(Some(2)) },
+        Record::Reset {},
+        Record::Compacted { from: 3 },
+    ]
+}
+
 /// A record larger than any backend takes.
 pub fn oversized() -> Record {
     let message = Message::user("x".repeat(RECORD_BYTES));
-    Record::Accepted { run_id: "oversized".parse().unwrap(), message, key: None, digest: String::new(), by: None }
+    Record::accepted("oversized".parse().unwrap(), message, "")
 }
 
 /// The values of a plugin for an agent.

@@ -1,13 +1,13 @@
-//! What is folded from records into the tables of runs and spending.
+//! What is folded from records into the tables of runs, spending and conversations.
 
 use exoclaw_protocol::{IdempotencyKey, TokenName};
 use rusqlite::{Connection, ErrorCode, params};
 
-use super::{journal::signed, spending};
+use super::{conversation, journal::signed, spending};
 use crate::{AppendError, Record};
 
-/// Keeps the tables `runs` and `spending` in step with the journal. Says whether the record did there what it says: one that ends or
-/// resumes a run which is not open does nothing.
+/// Keeps the tables `runs`, `spending` and `conversations` in step with the journal. Says whether the record did there what
+/// it says: one that ends or resumes a run which is not open does nothing.
 pub(super) fn fold(
     connection: &Connection,
     session: i64,
@@ -16,11 +16,12 @@ pub(super) fn fold(
     record: &Record,
 ) -> rusqlite::Result<Result<bool, AppendError>> {
     let changed = match record {
-        Record::Accepted { run_id, key, digest, by, .. } => {
+        Record::Accepted { run_id, key, digest, by, options, .. } => {
+            let options = (!options.is_default()).then(|| json(options)).transpose()?;
             let inserted = connection
                 .prepare_cached(
-                    "INSERT INTO runs (session, run, accepted_seq, accepted_ms, digest, key, credential)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    "INSERT INTO runs (session, run, accepted_seq, accepted_ms, digest, key, credential, options)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 )?
                 .execute(params![
                     session,
@@ -29,7 +30,8 @@ pub(super) fn fold(
                     signed(at_ms),
                     digest,
                     key.as_ref().map(IdempotencyKey::as_str),
-                    by.as_ref().map(TokenName::as_str)
+                    by.as_ref().map(TokenName::as_str),
+                    options
                 ]);
             match inserted {
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
@@ -42,7 +44,9 @@ pub(super) fn fold(
                     };
                 }
                 inserted => inserted?,
-            }
+            };
+            conversation::add(connection, session, seq, record)?;
+            return Ok(Ok(true));
         }
         Record::RunResumed { run_id } => connection
             .prepare_cached(
@@ -50,8 +54,7 @@ pub(super) fn fold(
             )?
             .execute(params![session, run_id.as_str()])?,
         Record::RunEnded { run_id, outcome } => {
-            let outcome = serde_json::to_string(outcome)
-                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            let outcome = json(outcome)?;
             connection
                 .prepare_cached("UPDATE runs SET outcome = ?3 WHERE session = ?1 AND run = ?2 AND outcome IS NULL")?
                 .execute(params![session, run_id.as_str(), outcome])?
@@ -60,7 +63,12 @@ pub(super) fn fold(
             spending::add(connection, session, at_ms, run_id, (usage, *cost))?;
             return Ok(Ok(true));
         }
+        Record::Set { .. } | Record::Reset {} | Record::Compacted { .. } => {
+            conversation::add(connection, session, seq, record)?;
+            return Ok(Ok(true));
+        }
         Record::RunStarted { .. }
+        | Record::Noted { .. }
         | Record::RunSuspended { .. }
         | Record::ApprovalRequested { .. }
         | Record::ApprovalResolved { .. }
@@ -70,6 +78,10 @@ pub(super) fn fold(
         }
     };
     Ok(Ok(changed > 0))
+}
+
+fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
 fn is_taken(connection: &Connection, session: i64, key: &IdempotencyKey) -> rusqlite::Result<bool> {

@@ -2,15 +2,16 @@
 
 use std::str::FromStr;
 
-use exoclaw_protocol::{IdError, IdempotencyKey, RunId, SessionKey};
+use exoclaw_protocol::{IdError, IdempotencyKey, RunId, SessionKey, Spent};
 use rusqlite::{
     Connection, OptionalExtension, Row, params,
     types::{Type, ValueRef},
 };
 
-use super::fold::fold;
+use super::{conversation, fold::fold, spending};
 use crate::{
-    AppendError, Appended, Cause, Entry, KeyedRun, OpenRun, Page, ReadError, Record, RunOutcome, SessionSummary,
+    AppendError, Appended, Cause, Entry, KeyedRun, OpenRun, Page, ReadError, Record, RunOutcome, RunSummary,
+    SessionFilter, SessionSummary,
     encoded::{self, Encoded},
 };
 
@@ -185,30 +186,53 @@ pub(super) fn id<T: FromStr<Err = IdError>>(row: &Row<'_>, column: usize) -> rus
     text.parse().map_err(|error: IdError| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
 }
 
-fn summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
-    Ok(SessionSummary {
+/// A session with its conversation, without what it spent.
+fn summary(row: &Row<'_>) -> rusqlite::Result<(i64, SessionSummary)> {
+    let summary = SessionSummary {
         session: id(row, 0)?,
         created_ms: row.get::<_, i64>(1)?.cast_unsigned(),
         updated_ms: row.get::<_, i64>(2)?.cast_unsigned(),
         last_seq: row.get(3)?,
         messages: row.get(4)?,
         quarantined: row.get(5)?,
-    })
+        conversation: conversation::read(row, 7)?,
+        spent: Spent::default(),
+    };
+    Ok((row.get(6)?, summary))
 }
 
-pub(super) fn sessions(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<SessionSummary>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT key, created_ms, updated_ms, last_seq, messages, quarantined FROM sessions
-         ORDER BY last_record DESC LIMIT ?1",
-    )?;
-    sound(statement.query_map([limit], summary)?)
+const SUMMARIES: &str = "SELECT key, created_ms, updated_ms, last_seq, messages, quarantined, id,
+    first_seq, reset_seq, title, settings, origin
+    FROM sessions LEFT JOIN conversations ON conversations.session = sessions.id";
+
+pub(super) fn sessions(connection: &Connection, filter: &SessionFilter) -> rusqlite::Result<Vec<SessionSummary>> {
+    let mut statement = connection.prepare_cached(&format!("{SUMMARIES} ORDER BY last_record DESC"))?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while found.len() < filter.limit as usize
+        && let Some(row) = rows.next()?
+    {
+        match summary(row) {
+            Ok((id, summary)) if filter.takes(&summary) => {
+                found.push(SessionSummary { spent: spending::of_session(connection, id)?, ..summary });
+            }
+            Ok(_) => {}
+            // SQLite read it well enough; what it says makes no sense.
+            Err(error) if error.sqlite_error_code().is_none() => {
+                tracing::warn!(%error, "a damaged row is left out of a list");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 pub(super) fn session(connection: &Connection, session: &SessionKey) -> rusqlite::Result<Option<SessionSummary>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT key, created_ms, updated_ms, last_seq, messages, quarantined FROM sessions WHERE key = ?1",
-    )?;
-    statement.query_row([session.as_str()], summary).optional()
+    let mut statement = connection.prepare_cached(&format!("{SUMMARIES} WHERE key = ?1"))?;
+    let found = statement.query_row([session.as_str()], summary).optional()?;
+    found
+        .map(|(id, summary)| Ok(SessionSummary { spent: spending::of_session(connection, id)?, ..summary }))
+        .transpose()
 }
 
 pub(super) fn session_count(connection: &Connection) -> rusqlite::Result<u64> {
@@ -217,12 +241,16 @@ pub(super) fn session_count(connection: &Connection) -> rusqlite::Result<u64> {
 
 pub(super) fn open_runs(connection: &Connection) -> rusqlite::Result<Vec<OpenRun>> {
     let mut statement = connection.prepare_cached(
-        "SELECT sessions.key, run, accepted_seq, resumed, credential FROM runs JOIN sessions ON sessions.id = runs.session
+        "SELECT sessions.key, run, accepted_seq, resumed, credential, options FROM runs JOIN sessions ON sessions.id = runs.session
          WHERE outcome IS NULL AND quarantined IS NULL ORDER BY runs.id",
     )?;
     let open_run = |row: &Row<'_>| {
         let by = if row.get_ref(4)? == ValueRef::Null { None } else { Some(id(row, 4)?) };
-        Ok(OpenRun { session: id(row, 0)?, run_id: id(row, 1)?, accepted_seq: row.get(2)?, resumed: row.get(3)?, by })
+        let options: Option<String> = row.get(5)?;
+        // What can't be read any more is treated like any other message.
+        let options = options.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+        let (session, run_id) = (id(row, 0)?, id(row, 1)?);
+        Ok(OpenRun { session, run_id, accepted_seq: row.get(2)?, resumed: row.get(3)?, by, options })
     };
     sound(statement.query_map([], open_run)?)
 }
@@ -232,27 +260,64 @@ pub(super) fn find_key(
     session: &SessionKey,
     key: &IdempotencyKey,
 ) -> Result<Option<KeyedRun>, ReadError> {
-    let mut statement = connection
-        .prepare_cached(
-            "SELECT run, digest, outcome, accepted_seq FROM runs
-             WHERE session = (SELECT id FROM sessions WHERE key = ?1) AND key = ?2",
-        )
-        .map_err(failed)?;
-    let found = statement
-        .query_row([session.as_str(), key.as_str()], |row| {
-            Ok((row.get::<_, String>(0)?, row.get(1)?, row.get::<_, Option<String>>(2)?, row.get(3)?))
-        })
-        .optional()
-        .map_err(failed)?;
-    let Some((run, digest, outcome, seq)) = found else { return Ok(None) };
-
-    let damaged = |problem| ReadError::Damaged { session: session.to_string(), seq, problem };
-    let run_id: RunId = run.parse().map_err(|error| damaged(format!("its run: {error}")))?;
-    let outcome: Option<RunOutcome> = outcome
-        .map(|json| serde_json::from_str(&json))
-        .transpose()
-        .map_err(|error| damaged(format!("the outcome of its run: {error}")))?;
+    const QUERY: &str = "SELECT key, run, outcome, accepted_seq, accepted_ms, digest FROM runs
+        WHERE session = (SELECT id FROM sessions WHERE key = ?1) AND key = ?2";
+    let mut statement = connection.prepare_cached(QUERY).map_err(failed)?;
+    let found = statement.query_row([session.as_str(), key.as_str()], kept_run).optional().map_err(failed)?;
+    let Some(kept) = found else { return Ok(None) };
+    let digest = kept.digest.clone();
+    let RunSummary { run_id, outcome, .. } = kept.parse(session.clone())?;
     Ok(Some(KeyedRun { run_id, digest, outcome }))
+}
+
+pub(super) fn find_run(connection: &Connection, run_id: &RunId) -> Result<Option<RunSummary>, ReadError> {
+    const QUERY: &str = "SELECT sessions.key, run, outcome, accepted_seq, accepted_ms, digest FROM runs
+        JOIN sessions ON sessions.id = runs.session WHERE run = ?1 ORDER BY runs.id LIMIT 1";
+    let mut statement = connection.prepare_cached(QUERY).map_err(failed)?;
+    let found = statement.query_row([run_id.as_str()], kept_run).optional().map_err(failed)?;
+    let Some(kept) = found else { return Ok(None) };
+    let session = kept.key.parse().map_err(|_| kept.damaged(&kept.key, "its session".to_owned()))?;
+    kept.parse(session).map(Some)
+}
+
+/// A row of `runs`, not looked at yet.
+struct KeptRun {
+    key: String,
+    run: String,
+    outcome: Option<String>,
+    accepted_seq: u64,
+    accepted_ms: u64,
+    digest: String,
+}
+
+fn kept_run(row: &Row<'_>) -> rusqlite::Result<KeptRun> {
+    Ok(KeptRun {
+        key: row.get(0)?,
+        run: row.get(1)?,
+        outcome: row.get(2)?,
+        accepted_seq: row.get(3)?,
+        accepted_ms: row.get(4)?,
+        digest: row.get(5)?,
+    })
+}
+
+impl KeptRun {
+    fn damaged(&self, session: &str, problem: String) -> ReadError {
+        ReadError::Damaged { session: session.to_owned(), seq: self.accepted_seq, problem }
+    }
+
+    fn parse(self, session: SessionKey) -> Result<RunSummary, ReadError> {
+        let damaged = |problem| self.damaged(session.as_str(), problem);
+        let run_id: RunId = self.run.parse().map_err(|error| damaged(format!("its run: {error}")))?;
+        let outcome: Option<RunOutcome> = self
+            .outcome
+            .as_ref()
+            .map(|json| serde_json::from_str(json))
+            .transpose()
+            .map_err(|error| damaged(format!("the outcome of its run: {error}")))?;
+        let (accepted_seq, accepted_ms) = (self.accepted_seq, self.accepted_ms);
+        Ok(RunSummary { session, run_id, accepted_seq, accepted_ms, outcome })
+    }
 }
 
 pub(super) fn forget_keys(connection: &Connection, before_ms: u64, limit: u32) -> rusqlite::Result<u32> {

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-use super::{OpenError, spending};
+use super::{OpenError, conversation, spending};
 
 /// Marks the file as ours in SQLite's header: "exoc".
 const APPLICATION_ID: i32 = 0x6578_6f63;
 
 /// Version of the tables and records that this code writes.
-const FORMAT: i32 = 3;
+const FORMAT: i32 = 4;
 
 const TABLES: &str = "
 CREATE TABLE sessions (
@@ -70,6 +70,7 @@ const RUNS: &str = "(
     accepted_ms  INTEGER NOT NULL,
     resumed      INTEGER NOT NULL DEFAULT 0,
     credential   TEXT,
+    options      TEXT,
     UNIQUE (run, session)
 ) STRICT";
 
@@ -93,6 +94,33 @@ const SPENDING: &str = "(
     cost               INTEGER NOT NULL,
     UNIQUE (session, day, credential)
 ) STRICT";
+
+/// Columns of `conversations`.
+const CONVERSATIONS: &str = "(
+    session   INTEGER PRIMARY KEY REFERENCES sessions (id),
+    first_seq INTEGER NOT NULL,
+    reset_seq INTEGER NOT NULL,
+    title     TEXT,
+    settings  TEXT,
+    origin    TEXT
+) STRICT";
+
+/// What sessions that were deleted had spent.
+const SPENDING_BEFORE: &str = "
+CREATE TABLE spending_before (
+    id                 INTEGER PRIMARY KEY,
+    agent              TEXT    NOT NULL,
+    day                INTEGER NOT NULL,
+    credential         TEXT    NOT NULL,
+    steps              INTEGER NOT NULL,
+    input_tokens       INTEGER NOT NULL,
+    output_tokens      INTEGER NOT NULL,
+    cache_read_tokens  INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    cost               INTEGER NOT NULL,
+    UNIQUE (agent, day, credential)
+) STRICT;
+";
 
 /// What makes version 2 of version 1, but for the new table of runs: here before it is made, there after it. A time beyond
 /// SQLite's integers, which nobody's clock shows, counts as the latest.
@@ -161,6 +189,7 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.execute_batch(TABLES)?;
     create_runs(&transaction)?;
     create_spending(&transaction)?;
+    create_conversations(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
@@ -169,16 +198,23 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
 /// All or nothing: whoever is stopped halfway finds the older version, and starts anew.
 fn upgrade(connection: &mut Connection, found: i32) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if found == 1 {
-        let [before, after] = FROM_1;
-        transaction.execute_batch(before)?;
-        create_runs(&transaction)?;
-        transaction.execute_batch(after)?;
-    } else {
-        transaction.execute_batch("ALTER TABLE runs ADD COLUMN credential TEXT")?;
+    match found {
+        1 => {
+            let [before, after] = FROM_1;
+            transaction.execute_batch(before)?;
+            create_runs(&transaction)?;
+            transaction.execute_batch(after)?;
+        }
+        2 => transaction
+            .execute_batch("ALTER TABLE runs ADD COLUMN credential TEXT; ALTER TABLE runs ADD COLUMN options TEXT")?,
+        _ => transaction.execute_batch("ALTER TABLE runs ADD COLUMN options TEXT")?,
     }
-    create_spending(&transaction)?;
-    spending::fill(&transaction)?;
+    if found < 3 {
+        create_spending(&transaction)?;
+        spending::fill(&transaction)?;
+    }
+    create_conversations(&transaction)?;
+    conversation::fill(&transaction)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }
@@ -192,11 +228,16 @@ fn create_spending(connection: &Connection) -> rusqlite::Result<()> {
         .execute_batch(&format!("CREATE TABLE spending {SPENDING}; CREATE INDEX spending_by_day ON spending (day);"))
 }
 
+fn create_conversations(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!("CREATE TABLE conversations {CONVERSATIONS}; {SPENDING_BEFORE}"))
+}
+
 /// Temporary tables of what is folded, which hide the stored ones on this connection.
 pub(super) fn create_temporary_folds(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "CREATE TEMP TABLE runs {RUNS};
          CREATE TEMP TABLE spending {SPENDING};
+         CREATE TEMP TABLE conversations {CONVERSATIONS};
          CREATE UNIQUE INDEX temp.folded_runs_by_key ON runs (session, key) WHERE key IS NOT NULL;"
     ))
 }

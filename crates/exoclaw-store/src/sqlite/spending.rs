@@ -72,13 +72,48 @@ pub(super) fn read(
     let mut sums = SpendingSums::default();
     let mut rows = statement.query(params![signed(since_day), session.map(SessionKey::as_str)])?;
     while let Some(row) = rows.next()? {
-        let credential = match row.get_ref(2)?.as_bytes()? {
-            b"" => None,
-            _ => Some(id::<TokenName>(row, 2)?),
-        };
-        sums.add(row.get(1)?, &id(row, 0)?, credential, spent(row)?);
+        let session: SessionKey = id(row, 0)?;
+        sums.add(row.get(1)?, session.agent(), credential(row)?, spent(row)?);
+    }
+    if session.is_none() {
+        add_deleted(connection, since_day, &mut sums)?;
     }
     Ok(sums.into_list())
+}
+
+/// What sessions spent that are deleted.
+fn add_deleted(connection: &Connection, since_day: u64, sums: &mut SpendingSums) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT agent, day, credential, steps, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost
+         FROM spending_before WHERE day >= ?1",
+    )?;
+    let mut rows = statement.query([signed(since_day)])?;
+    while let Some(row) = rows.next()? {
+        let agent: String = row.get(0)?;
+        sums.add(row.get(1)?, &agent, credential(row)?, spent(row)?);
+    }
+    Ok(())
+}
+
+fn credential(row: &Row<'_>) -> rusqlite::Result<Option<TokenName>> {
+    match row.get_ref(2)?.as_bytes()? {
+        b"" => Ok(None),
+        _ => id::<TokenName>(row, 2).map(Some),
+    }
+}
+
+/// What one session spent, in all.
+pub(super) fn of_session(connection: &Connection, session: i64) -> rusqlite::Result<Spent> {
+    let mut statement = connection.prepare_cached(
+        "SELECT session, day, credential, steps, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost
+         FROM spending WHERE session = ?1",
+    )?;
+    let mut rows = statement.query([session])?;
+    let mut sum = Spent::default();
+    while let Some(row) = rows.next()? {
+        sum += spent(row)?;
+    }
+    Ok(sum)
 }
 
 fn spent(row: &Row<'_>) -> rusqlite::Result<Spent> {

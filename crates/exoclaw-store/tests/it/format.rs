@@ -22,6 +22,10 @@ fn records_are_written_as_specified() {
         "run_resumed",
         "tool_result",
         "run_ended",
+        "noted",
+        "set",
+        "compacted",
+        "reset",
     ];
     assert_eq!(kinds, expected);
 }

@@ -55,7 +55,7 @@ impl<'a> View<'a> {
             Event::Final { usage, .. } => self.end(Some(usage))?,
             Event::Aborted { .. } => {
                 self.end_line()?;
-                self.terminal.say("stopped")?;
+                self.stopped()?;
             }
             Event::Error { code, message, retryable, .. } => {
                 self.end_line()?;
@@ -103,6 +103,12 @@ impl<'a> View<'a> {
             Is::Gone => Err(CliError::new(Exit::Failed, "the run ended while the connection was away")
                 .hint("the session keeps the answer")),
         }
+    }
+
+    /// Says that what was under way is stopped.
+    pub(super) fn stopped(&mut self) -> Result<(), CliError> {
+        self.terminal.say("stopped")?;
+        Ok(())
     }
 
     /// Ctrl-C was pressed.

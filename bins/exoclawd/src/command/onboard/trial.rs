@@ -32,6 +32,7 @@ pub(super) fn run(
         messages: vec![Message::user("Answer with the one word: ready")],
         tools: [].into(),
         max_tokens: Some(ANSWER_TOKENS),
+        thinking: None,
     };
     let mut answer = provider.stream(Arc::new(request));
     let first_words = async {

@@ -141,7 +141,8 @@ impl Timeline {
             }
             Record::RunEnded { outcome, .. } => match outcome {
                 RunOutcome::Ok => row("ended", Style::Good, "ok".to_owned(), None),
-                RunOutcome::Aborted { text } => row("aborted", Style::Bad, text.clone(), None),
+                RunOutcome::Aborted { text, .. } => row("aborted", Style::Bad, text.clone(), None),
+                RunOutcome::Joined { into, .. } => row("joined", Style::Dim, format!("the run {into} answers"), None),
                 RunOutcome::Failed { code, message, .. } => {
                     row("failed", Style::Bad, format!("{code}: {message}"), None)
                 }

@@ -5,7 +5,7 @@ use exoclaw_store::{MemoryStore, Page, Record, RunOutcome, Store};
 use futures::FutureExt;
 use proptest::prelude::*;
 
-use super::{KEPT_BYTES, Recent};
+use super::{KEPT_BYTES, Recent, Span};
 
 const WIDE: Page = Page { entries: 10_000, bytes: u64::MAX };
 
@@ -27,7 +27,7 @@ impl Journal {
     fn accept(&self, text: &str) -> (RunId, u64) {
         let run_id: RunId = uuid::Uuid::now_v7().to_string().parse().unwrap();
         let (message, digest) = (Message::user(text), String::new());
-        let seq = self.append(Record::Accepted { run_id: run_id.clone(), message, key: None, digest, by: None });
+        let seq = self.append(Record::accepted(run_id.clone(), message, digest));
         (run_id, seq)
     }
 
@@ -39,7 +39,11 @@ impl Journal {
     }
 
     fn told(&self, recent: &Recent, (run_id, accepted): &(RunId, u64), through: u64) -> Vec<Message> {
-        recent.conversation(&self.session, run_id, *accepted, through).now_or_never().unwrap().unwrap()
+        recent
+            .conversation(&self.session, run_id, Span { first: 0, accepted: *accepted, through })
+            .now_or_never()
+            .unwrap()
+            .unwrap()
     }
 }
 

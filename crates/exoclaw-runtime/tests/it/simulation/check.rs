@@ -41,7 +41,7 @@ pub(super) fn journals(store: &MemoryStore, clients: &[Client], effects: &HashMa
 fn approvals(entries: &[Entry]) {
     let (mut asked, mut decided) = (HashSet::new(), HashMap::new());
     for Entry { record, .. } in entries {
-        let run_id = record.run_id().clone();
+        let Some(run_id) = record.run_id().cloned() else { continue };
         match record {
             Record::ApprovalRequested { step, call_id, digest, .. } => {
                 assert!(asked.insert((run_id, *step, call_id.clone(), digest.clone())), "asked twice");
@@ -70,7 +70,7 @@ fn journal(
     let mut accepted = BTreeMap::new();
     let (mut ended, mut intents, mut results) = (HashSet::new(), HashMap::new(), HashMap::new());
     for Entry { record, .. } in entries {
-        let run_id = record.run_id();
+        let Some(run_id) = record.run_id() else { continue };
         let number = acknowledged.values().position(|run| run == run_id);
         write!(story, "{} {number:?} ", record_name(record)).unwrap();
         assert!(!ended.contains(run_id), "a record after the end of its run: {record:?}");

@@ -76,7 +76,9 @@ impl Client {
             if matches!(sent.status, SendStatus::Started | SendStatus::InFlight) {
                 if aborted {
                     let params = ChatAbortParams { session: name(&self.session), run_id: Some(sent.run_id.clone()) };
-                    runtime.abort(params).await.unwrap();
+                    if runtime.abort(params).await.is_err() {
+                        return End::Stuck;
+                    }
                 }
                 self.end(runtime, &mut events, &sent.run_id).await;
                 // Whether that is an end for good, the answer to the same message says.

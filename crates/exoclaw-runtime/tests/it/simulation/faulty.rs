@@ -9,10 +9,10 @@ use std::{
     },
 };
 
-use exoclaw_protocol::{IdempotencyKey, SessionKey};
+use exoclaw_protocol::{IdempotencyKey, RunId, SessionKey};
 use exoclaw_store::{
     AppendError, Appended, Entry, KeyedRun, KvError, KvScope, MemoryStore, OpenRun, Page, ReadError, Record,
-    SessionSummary, Spending, Store,
+    RunSummary, SessionFilter, SessionSummary, Spending, Store,
 };
 use futures::{FutureExt, future::BoxFuture};
 use tokio_util::sync::CancellationToken;
@@ -172,8 +172,8 @@ impl Store for FaultyStore {
         self.look(self.inner.tail(session, before, page))
     }
 
-    fn sessions(&self, limit: u32) -> BoxFuture<'static, Result<Vec<SessionSummary>, ReadError>> {
-        self.look(self.inner.sessions(limit))
+    fn sessions(&self, filter: SessionFilter) -> BoxFuture<'static, Result<Vec<SessionSummary>, ReadError>> {
+        self.look(self.inner.sessions(filter))
     }
 
     fn session(&self, session: &SessionKey) -> BoxFuture<'static, Result<Option<SessionSummary>, ReadError>> {
@@ -196,6 +196,10 @@ impl Store for FaultyStore {
         self.look(self.inner.find_key(session, key))
     }
 
+    fn find_run(&self, run_id: &RunId) -> BoxFuture<'static, Result<Option<RunSummary>, ReadError>> {
+        self.look(self.inner.find_run(run_id))
+    }
+
     fn spending(
         &self,
         session: Option<&SessionKey>,
@@ -210,6 +214,10 @@ impl Store for FaultyStore {
 
     fn quarantine(&self, session: &SessionKey, reason: &str) -> BoxFuture<'static, Result<(), AppendError>> {
         self.append_to(self.inner.quarantine(session, reason))
+    }
+
+    fn delete(&self, session: &SessionKey) -> BoxFuture<'static, Result<bool, AppendError>> {
+        self.append_to(self.inner.delete(session))
     }
 
     fn kv_get(&self, scope: &KvScope, key: &str) -> BoxFuture<'static, Result<Option<Vec<u8>>, KvError>> {

@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use exoclaw_protocol::{IdempotencyKey, SessionKey};
+use exoclaw_protocol::{IdempotencyKey, RunId, SessionKey};
 use exoclaw_store::{
-    AppendError, Appended, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, SessionSummary,
-    Spending, Store,
+    AppendError, Appended, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, RunSummary,
+    SessionFilter, SessionSummary, Spending, Store,
 };
 use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::Semaphore;
@@ -158,8 +158,8 @@ impl Store for TestStore {
         }
     }
 
-    fn sessions(&self, limit: u32) -> BoxFuture<'static, Result<Vec<SessionSummary>, ReadError>> {
-        self.inner.sessions(limit)
+    fn sessions(&self, filter: SessionFilter) -> BoxFuture<'static, Result<Vec<SessionSummary>, ReadError>> {
+        self.inner.sessions(filter)
     }
 
     fn session(&self, session: &SessionKey) -> BoxFuture<'static, Result<Option<SessionSummary>, ReadError>> {
@@ -182,6 +182,10 @@ impl Store for TestStore {
         self.inner.find_key(session, key)
     }
 
+    fn find_run(&self, run_id: &RunId) -> BoxFuture<'static, Result<Option<RunSummary>, ReadError>> {
+        self.inner.find_run(run_id)
+    }
+
     fn spending(
         &self,
         session: Option<&SessionKey>,
@@ -196,6 +200,10 @@ impl Store for TestStore {
 
     fn quarantine(&self, session: &SessionKey, reason: &str) -> BoxFuture<'static, Result<(), AppendError>> {
         self.inner.quarantine(session, reason)
+    }
+
+    fn delete(&self, session: &SessionKey) -> BoxFuture<'static, Result<bool, AppendError>> {
+        self.inner.delete(session)
     }
 
     fn kv_get(&self, scope: &KvScope, key: &str) -> BoxFuture<'static, Result<Option<Vec<u8>>, KvError>> {

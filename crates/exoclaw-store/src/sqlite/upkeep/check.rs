@@ -63,6 +63,7 @@ pub fn check(path: &Path) -> Result<Findings, UpkeepError> {
     findings.part("the journal", |findings| refold(&connection, &mut |problem| findings.add(problem)));
     findings.part("the runs", |findings| compare_runs(&connection, findings));
     findings.part("what was spent", |findings| compare_spending(&connection, findings));
+    findings.part("the conversations", |findings| compare_conversations(&connection, findings));
     findings.part("the sessions", |findings| compare_sessions(&connection, findings));
     findings.part("the values", |findings| check_values(&connection, findings));
     findings.part("the tables", |findings| count(&connection, findings));
@@ -86,6 +87,8 @@ pub fn rebuild(config: &SqliteConfig) -> Result<Findings, UpkeepError> {
          INSERT INTO main.runs SELECT * FROM temp.runs ORDER BY id;
          DELETE FROM main.spending;
          INSERT INTO main.spending SELECT * FROM temp.spending ORDER BY id;
+         DELETE FROM main.conversations;
+         INSERT INTO main.conversations SELECT * FROM temp.conversations;
          DELETE FROM main.sessions WHERE id NOT IN (SELECT session FROM temp.heads);
          UPDATE main.sessions SET
              created_ms = heads.created_ms, updated_ms = heads.updated_ms, last_seq = heads.last_seq,
@@ -123,9 +126,10 @@ fn compare_runs(connection: &Connection, findings: &mut Findings) -> rusqlite::R
              SELECT ifnull(kept.session, folded.session) AS session, ifnull(kept.run, folded.run) AS run
              FROM main.runs AS kept FULL JOIN temp.runs AS folded
                ON kept.session = folded.session AND kept.run = folded.run
-             WHERE (kept.accepted_seq, kept.accepted_ms, kept.digest, kept.outcome, kept.resumed, kept.credential) IS NOT
+             WHERE (kept.accepted_seq, kept.accepted_ms, kept.digest, kept.outcome, kept.resumed, kept.credential,
+                    kept.options) IS NOT
                    (folded.accepted_seq, folded.accepted_ms, folded.digest, folded.outcome, folded.resumed,
-                    folded.credential)
+                    folded.credential, folded.options)
                 OR (kept.key IS NOT folded.key AND NOT (kept.key IS NULL AND kept.outcome IS NOT NULL))) AS wrong
          LEFT JOIN main.sessions ON sessions.id = wrong.session WHERE wrong.session {UNDAMAGED}"
     ))?;
@@ -153,6 +157,23 @@ fn compare_spending(connection: &Connection, findings: &mut Findings) -> rusqlit
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let problem = "what it spent is not summed up as the records say".to_owned();
+        findings.add(Problem { session: Some(row.get(0)?), seq: None, problem });
+    }
+    Ok(())
+}
+
+fn compare_conversations(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT ifnull(sessions.key, '#' || wrong.session) FROM (
+             SELECT ifnull(kept.session, folded.session) AS session
+             FROM main.conversations AS kept FULL JOIN temp.conversations AS folded ON kept.session = folded.session
+             WHERE (kept.first_seq, kept.reset_seq, kept.title, kept.settings, kept.origin) IS NOT
+                   (folded.first_seq, folded.reset_seq, folded.title, folded.settings, folded.origin)) AS wrong
+         LEFT JOIN main.sessions ON sessions.id = wrong.session WHERE wrong.session {UNDAMAGED}"
+    ))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let problem = "its conversation is not kept as the records say".to_owned();
         findings.add(Problem { session: Some(row.get(0)?), seq: None, problem });
     }
     Ok(())

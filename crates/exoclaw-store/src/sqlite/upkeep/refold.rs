@@ -1,12 +1,13 @@
 //! Folds all records once more, beside what is stored.
 
+use exoclaw_protocol::RunId;
 use rusqlite::{Connection, Row};
 
 use super::{super::fold::fold, super::journal, super::schema, Problem};
 use crate::{AppendError, ReadError};
 
-/// Puts what the records say into the temporary tables `runs`, `spending` and `heads`, and what is wrong with the records
-/// into `damaged`. The temporary tables hide the stored ones from here on: those are `main.runs` and `main.spending`.
+/// Puts what the records say into the temporary tables `runs`, `spending`, `conversations` and `heads`, and what is wrong
+/// with the records into `damaged`. The temporary tables hide the stored ones from here on, which are `main.runs` and so on.
 pub(super) fn refold(connection: &Connection, problems: &mut dyn FnMut(Problem)) -> rusqlite::Result<()> {
     schema::create_temporary_folds(connection)?;
     connection.execute_batch("CREATE TEMP TABLE damaged (session INTEGER NOT NULL, problem TEXT NOT NULL)")?;
@@ -107,8 +108,8 @@ fn fold_row(connection: &Connection, session: i64, seq: u64, row: &Row<'_>) -> r
     match fold(connection, session, seq, at_ms, &record)? {
         Ok(true) => Ok(Ok(())),
         Ok(false) => {
-            let run = record.run_id();
-            let known = is_known(connection, session, run.as_str())?;
+            let run = record.run_id().map_or("", RunId::as_str);
+            let known = is_known(connection, session, run)?;
             let problem = if known { "had ended before" } else { "was never accepted" };
             Ok(Err(Fault::Excess(format!("the run {run} {problem}"))))
         }

@@ -38,7 +38,7 @@ pub fn read_run(path: &Path, run_id: &RunId) -> Result<StoredRun, UpkeepError> {
 
     let mut entries = Vec::new();
     let damaged = records(&connection, (id, &key), accepted, |entry| {
-        if entry.record.run_id() != run_id {
+        if entry.record.run_id() != Some(run_id) {
             return Ok(ControlFlow::Continue(()));
         }
         let is_last = matches!(entry.record, Record::RunEnded { .. });

@@ -1,5 +1,5 @@
 use exoclaw_store::{
-    Page, ReadError, Store,
+    Page, ReadError, SessionFilter, Store,
     conformance::samples::{ALL, accepted, keyed, scope, session},
 };
 
@@ -71,7 +71,7 @@ async fn a_damaged_outcome_is_named() {
 async fn a_damaged_session_hides_no_other() {
     let (_home, store) =
         harmed("UPDATE sessions SET key = 'agent' WHERE id = 1; UPDATE sessions SET messages = -1 WHERE id = 1").await;
-    let listed = store.sessions(10).await.unwrap();
+    let listed = store.sessions(SessionFilter::latest(10)).await.unwrap();
     assert_eq!(listed.into_iter().map(|summary| summary.session).collect::<Vec<_>>(), [session("good")]);
     assert_eq!(store.open_runs().await.unwrap().len(), 5);
 }

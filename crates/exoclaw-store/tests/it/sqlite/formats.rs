@@ -2,9 +2,9 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use exoclaw_protocol::{Spent, Usage};
+use exoclaw_protocol::{RunOptions, Spent, Usage};
 use exoclaw_store::{
-    RunOutcome, Store,
+    Conversation, RunOutcome, Store,
     conformance::samples::{ALL, accepted, ended, keyed, one_of_each, scope, session},
     upkeep,
 };
@@ -22,6 +22,13 @@ pub(super) fn version_1() -> Home {
 pub(super) fn version_2() -> Home {
     let home = Home::new();
     home.raw().execute_batch(include_str!("../../fixtures/format-2.sql")).unwrap();
+    home
+}
+
+/// A store of version 3: as that of version 2, with approvals, a price and a credential.
+pub(super) fn version_3() -> Home {
+    let home = Home::new();
+    home.raw().execute_batch(include_str!("../../fixtures/format-3.sql")).unwrap();
     home
 }
 
@@ -58,8 +65,8 @@ async fn version_1_is_upgraded_with_all_that_it_holds() {
         if let Step { cost, .. } = record {
             *cost = None;
         }
-        if let Accepted { by, .. } = record {
-            *by = None;
+        if let Accepted { by, origin, options, .. } = record {
+            (*by, *origin, *options) = (None, None, RunOptions::default());
         }
     }
     let read: Vec<_> = store.read(&main, 0, ALL).await.unwrap().into_iter().map(|entry| entry.record).collect();
@@ -79,7 +86,7 @@ async fn version_1_is_upgraded_with_all_that_it_holds() {
     assert!(store.find_key(&main, &"k-b".parse().unwrap()).await.unwrap().is_some());
     assert_eq!(store.append(&other, 1, vec![ended("e", RunOutcome::Ok), accepted("f")]).await.unwrap().last, 5);
     store.close().await;
-    assert_eq!(version(&home), 3);
+    assert_eq!(version(&home), 4);
 }
 
 #[tokio::test]
@@ -102,14 +109,35 @@ async fn version_2_is_upgraded_and_summed_up() {
     let cost = "0.001575".parse().unwrap();
     assert_eq!((other.day, other.spent), (20_413, Spent { steps: 2, usage, cost }));
     store.close().await;
-    assert_eq!(version(&home), 3);
+    assert_eq!(version(&home), 4);
+    let findings = upkeep::check(&home.path()).unwrap();
+    assert!(findings.is_sound(), "{:?}", findings.problems);
+}
+
+#[tokio::test]
+async fn version_3_is_upgraded_and_its_sessions_have_titles() {
+    let home = version_3();
+    let store = home.open();
+    let open = store.open_runs().await.unwrap();
+    let open: Vec<_> = open.into_iter().map(|run| (run.run_id.to_string(), run.options)).collect();
+    assert_eq!(open, [("d".to_owned(), RunOptions::default()), ("e".to_owned(), RunOptions::default())]);
+    let other = store.session(&session("other")).await.unwrap().unwrap();
+    assert_eq!((other.last_seq, other.messages, other.spent.steps), (12, 3, 3));
+    let titled = |title: &str| Conversation { title: Some(title.into()), ..Conversation::default() };
+    assert_eq!(other.conversation, titled("d"));
+    let main = store.session(&session("main")).await.unwrap().unwrap();
+    assert_eq!(main.conversation, titled("žluťoučký 🐎 \"\\"));
+    let phone = store.spending(None, 0).await.unwrap().into_iter().find(|spent| spent.credential.is_some()).unwrap();
+    assert_eq!(phone.spent.cost, "0.01".parse().unwrap());
+    store.close().await;
+    assert_eq!(version(&home), 4);
     let findings = upkeep::check(&home.path()).unwrap();
     assert!(findings.is_sound(), "{:?}", findings.problems);
 }
 
 #[test]
 fn an_upgraded_store_is_built_like_a_new_one() {
-    for old in [version_1(), version_2()] {
+    for old in [version_1(), version_2(), version_3()] {
         let new = Home::new();
         drop((old.open(), new.open()));
         assert_eq!(schema(&old), schema(&new));
@@ -126,7 +154,7 @@ fn child() {
     drop(exoclaw_store::SqliteStore::open(&exoclaw_store::SqliteConfig::new(path)).unwrap());
 }
 
-/// Killed at each of its writes in turn, the upgrade leaves version 1 or 3, and the next start goes on from there.
+/// Killed at each of its writes in turn, the upgrade leaves version 1 or 4, and the next start goes on from there.
 #[test]
 fn an_upgrade_that_is_killed_is_made_up_for() {
     let mut found = [0; 2];
@@ -141,7 +169,7 @@ fn an_upgrade_that_is_killed_is_made_up_for() {
         let status = strace.env(HOME, home.path()).output().unwrap().status;
         let killed = status.signal() == Some(9) || status.code() == Some(128 + 9);
         assert!(killed || status.success(), "{status}");
-        found[usize::from(version(&home) == 3)] += 1;
+        found[usize::from(version(&home) == 4)] += 1;
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let store = home.open();
@@ -149,7 +177,7 @@ fn an_upgrade_that_is_killed_is_made_up_for() {
             assert_eq!(store.open_runs().await.unwrap().len(), 2);
             store.close().await;
         });
-        assert_eq!(version(&home), 3);
+        assert_eq!(version(&home), 4);
         if !killed {
             break;
         }

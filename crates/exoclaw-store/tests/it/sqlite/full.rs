@@ -11,7 +11,7 @@ use super::Home;
 
 fn large(run: &str) -> Record {
     let message = Message::user("x".repeat(4096));
-    Record::Accepted { run_id: run.parse().unwrap(), message, key: None, digest: "d".into(), by: None }
+    Record::accepted(run.parse().unwrap(), message, "d")
 }
 
 /// Appends until the database is full; says how many appends were acknowledged.

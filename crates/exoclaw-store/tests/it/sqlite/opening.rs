@@ -1,7 +1,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, sync::Arc};
 
 use exoclaw_store::{
-    OpenError, Store,
+    OpenError, SessionFilter, Store,
     conformance::samples::{ALL, accepted, one_of_each, scope, session},
 };
 use futures::future::join_all;
@@ -17,7 +17,7 @@ async fn everything_is_there_after_reopening() {
     store.kv_set(&scope("notes", "main"), "k", vec![1], 10).await.unwrap();
     let before = (
         store.read(&session("main"), 0, ALL).await.unwrap(),
-        store.sessions(10).await.unwrap(),
+        store.sessions(SessionFilter::latest(10)).await.unwrap(),
         store.open_runs().await.unwrap(),
     );
     store.close().await;
@@ -25,7 +25,7 @@ async fn everything_is_there_after_reopening() {
     let store = home.open();
     let after = (
         store.read(&session("main"), 0, ALL).await.unwrap(),
-        store.sessions(10).await.unwrap(),
+        store.sessions(SessionFilter::latest(10)).await.unwrap(),
         store.open_runs().await.unwrap(),
     );
     assert_eq!(after, before);
@@ -98,10 +98,10 @@ fn the_files_are_closed_to_others() {
 fn a_newer_format_is_left_alone() {
     let home = Home::new();
     drop(home.open());
-    home.raw().pragma_update(None, "user_version", 4).unwrap();
+    home.raw().pragma_update(None, "user_version", 5).unwrap();
     let before = fs::read(home.path()).unwrap();
     let refused = home.try_open().unwrap_err();
-    assert!(matches!(refused, OpenError::Newer { found: 4, known: 3, .. }), "{refused:?}");
+    assert!(matches!(refused, OpenError::Newer { found: 5, known: 4, .. }), "{refused:?}");
     assert_eq!(fs::read(home.path()).unwrap(), before);
 }
 

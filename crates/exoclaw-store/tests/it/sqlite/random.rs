@@ -1,8 +1,8 @@
 //! Random histories: SQLite, reopened in between, answers like the reference.
 
-use exoclaw_protocol::SessionKey;
+use exoclaw_protocol::{AbortReason, SessionKey, SessionSettings};
 use exoclaw_store::{
-    MemoryStore, Page, Record, RunOutcome, Store,
+    MemoryStore, Page, Record, RunOutcome, SessionFilter, Store,
     conformance::samples::{accepted, ended, keyed, scope, session},
 };
 use proptest::{collection::vec, prelude::*};
@@ -18,6 +18,7 @@ enum Step {
     Delete { agent: String, key: String },
     Forget { before: u64, limit: u32 },
     Quarantine { session: SessionKey, reason: String },
+    DeleteSession { session: SessionKey },
     Keys { agent: String, prefix: String, limit: u32 },
     Reopen,
 }
@@ -27,9 +28,15 @@ fn record() -> impl Strategy<Value = Record> {
         "[a-e]{1,2}".prop_map(|run| accepted(&run)),
         ("[a-e]{1,2}", "[kl]{1,2}").prop_map(|(run, key)| keyed(&run, &key)),
         "[a-e]{1,2}".prop_map(|run| ended(&run, RunOutcome::Ok)),
-        ("[a-e]", ".{0,8}").prop_map(|(run, text)| ended(&run, RunOutcome::Aborted { text })),
+        ("[a-e]", ".{0,8}")
+            .prop_map(|(run, text)| ended(&run, RunOutcome::Aborted { text, reason: AbortReason::Asked })),
         "[a-e]{1,2}".prop_map(|run| Record::RunStarted { run_id: run.parse().unwrap() }),
         "[a-e]{1,2}".prop_map(|run| Record::RunResumed { run_id: run.parse().unwrap() }),
+        "[ab]".prop_map(|label| Record::Set {
+            settings: SessionSettings { label: Some(label), ..SessionSettings::default() }
+        }),
+        Just(Record::Reset {}),
+        (0..20_u64).prop_map(|from| Record::Compacted { from }),
     ]
 }
 
@@ -54,6 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<i64>(), 0..3_u32)
             .prop_map(|(before, limit)| Step::Forget { before: before.unsigned_abs(), limit }),
         1 => (session(), "[rs]").prop_map(|(session, reason)| Step::Quarantine { session, reason }),
+        1 => session().prop_map(|session| Step::DeleteSession { session }),
         1 => Just(Step::Reopen),
     ]
 }
@@ -74,13 +82,18 @@ async fn answer(store: &dyn Store, step: &Step) -> String {
         Step::Quarantine { session, reason } => show(store.quarantine(session, reason).await),
         Step::Delete { agent, key } => show(store.kv_delete(&scope("p", agent), key).await),
         Step::Keys { agent, prefix, limit } => show(store.kv_keys(&scope("p", agent), prefix, *limit).await),
+        Step::DeleteSession { session } => show(store.delete(session).await),
         Step::Reopen => String::new(),
     }
 }
 
 /// What a store holds, as text.
 async fn contents(store: &dyn Store) -> String {
-    let mut text = format!("{:#?}\n{:#?}\n", store.sessions(100).await.unwrap(), store.open_runs().await.unwrap());
+    let mut text = format!(
+        "{:#?}\n{:#?}\n",
+        store.sessions(SessionFilter::latest(100)).await.unwrap(),
+        store.open_runs().await.unwrap()
+    );
     for name in ["x", "y", "z"] {
         for key in ["k", "l", "kk", "kl", "lk", "ll"] {
             text += &format!("{:?}\n", store.find_key(&session(name), &key.parse().unwrap()).await.unwrap());

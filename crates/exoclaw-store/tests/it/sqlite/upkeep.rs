@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use exoclaw_store::{
-    OpenError, Record, RunOutcome, SqliteConfig, SqliteStore, Store,
+    OpenError, Record, RunOutcome, SessionFilter, SqliteConfig, SqliteStore, Store,
     conformance::samples::{ALL, accepted, ended, keyed, one_of_each, scope, session},
     upkeep::{self, UpkeepError},
 };
@@ -123,7 +123,7 @@ async fn rebuilding_makes_the_folds_as_they_were() {
     let home = furnished().await;
     let contents = async |home: &Home| {
         let store = home.open();
-        let contents = (store.sessions(10).await.unwrap(), store.open_runs().await.unwrap());
+        let contents = (store.sessions(SessionFilter::latest(10)).await.unwrap(), store.open_runs().await.unwrap());
         store.close().await;
         contents
     };
@@ -200,7 +200,8 @@ async fn a_backup_under_load_holds_what_was_acknowledged_before_it() {
     let store = restored.open();
     let records = store.read(&session("load"), 0, ALL).await.unwrap();
     assert!(records.len() >= 50, "{}", records.len());
-    let all: u64 = store.sessions(10).await.unwrap().iter().map(|summary| summary.last_seq).sum();
+    let all: u64 =
+        store.sessions(SessionFilter::latest(10)).await.unwrap().iter().map(|summary| summary.last_seq).sum();
     assert_eq!(all, mark.last_record);
     assert_eq!(store.kv_get(&scope("notes", "main"), "k").await.unwrap(), Some(b"value".to_vec()));
 }
@@ -303,17 +304,17 @@ async fn a_damaged_record_is_left_out_of_an_export_and_named() {
 #[tokio::test]
 async fn a_run_is_read_with_what_may_be_damaged_of_it() {
     let home = furnished().await;
-    let run = upkeep::read_run(&home.path(), one_of_each("a")[0].run_id()).unwrap();
+    let run = upkeep::read_run(&home.path(), one_of_each("a")[0].run_id().unwrap()).unwrap();
     assert_eq!(run.session, session("bad"), "the first that had it");
     let records: Vec<_> = run.entries.iter().map(|entry| entry.record.clone()).collect();
     assert_eq!((records, run.damaged), (one_of_each("a"), Vec::new()));
 
     home.raw().execute_batch("UPDATE records SET json = '{' WHERE session = 1 AND seq = 3").unwrap();
-    let run = upkeep::read_run(&home.path(), one_of_each("a")[0].run_id()).unwrap();
+    let run = upkeep::read_run(&home.path(), one_of_each("a")[0].run_id().unwrap()).unwrap();
     assert_eq!((run.entries.len(), run.damaged[0].seq), (one_of_each("a").len() - 1, Some(3)));
-    let open = upkeep::read_run(&home.path(), accepted("d").run_id()).unwrap();
+    let open = upkeep::read_run(&home.path(), accepted("d").run_id().unwrap()).unwrap();
     assert_eq!(open.entries.len(), 1);
-    let missing = upkeep::read_run(&home.path(), accepted("z").run_id());
+    let missing = upkeep::read_run(&home.path(), accepted("z").run_id().unwrap());
     assert!(matches!(missing, Err(UpkeepError::NoRun(_))), "{missing:?}");
 }
 

@@ -1,0 +1,74 @@
+//! The table of conversations: one row for each session whose records say anything about it.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::journal::{self, signed};
+use crate::{Conversation, Record};
+
+/// Takes a record in.
+pub(super) fn add(connection: &Connection, session: i64, seq: u64, record: &Record) -> rusqlite::Result<()> {
+    let mut conversation = connection
+        .prepare_cached("SELECT first_seq, reset_seq, title, settings, origin FROM conversations WHERE session = ?1")?
+        .query_row([session], |row| read(row, 0))
+        .optional()?
+        .unwrap_or_default();
+    if !conversation.fold(seq, record) {
+        return Ok(());
+    }
+    let Conversation { first_seq, reset_seq, title, settings, origin } = &conversation;
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO conversations (session, first_seq, reset_seq, title, settings, origin)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            session,
+            signed(*first_seq),
+            signed(*reset_seq),
+            title,
+            (!settings.is_default()).then(|| json(settings)).transpose()?,
+            origin.as_ref().map(json).transpose()?,
+        ])?;
+    Ok(())
+}
+
+/// Reads the columns from this one on; all are null where there is no row.
+pub(super) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Conversation> {
+    Ok(Conversation {
+        first_seq: row.get::<_, Option<u64>>(first)?.unwrap_or(0),
+        reset_seq: row.get::<_, Option<u64>>(first + 1)?.unwrap_or(0),
+        title: row.get(first + 2)?,
+        settings: of_json(row, first + 3)?.unwrap_or_default(),
+        origin: of_json(row, first + 4)?,
+    })
+}
+
+fn json(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+}
+
+fn of_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| serde_json::from_str(&text))
+        .transpose()
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into()))
+}
+
+/// Takes in all messages that are stored, for a table that is new. Damaged records are left out: they are named elsewhere.
+pub(super) fn fill(connection: &Connection) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "SELECT records.session, sessions.key, seq, at_ms, crc32, json FROM records
+         JOIN sessions ON sessions.id = records.session WHERE json LIKE '{\"kind\":\"accepted\"%' ORDER BY records.id",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (key, seq, at_ms): (String, u64, u64) =
+            (row.get(1)?, row.get::<_, i64>(2)?.cast_unsigned(), row.get::<_, i64>(3)?.cast_unsigned());
+        let json = row.get_ref(5)?.as_bytes().unwrap_or_default();
+        if let Ok(record) = journal::decode(&key, seq, at_ms, row.get(4)?, json) {
+            add(connection, row.get(0)?, seq, &record)?;
+        }
+    }
+    Ok(())
+}
