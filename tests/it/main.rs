@@ -9,5 +9,6 @@ mod durable;
 mod languages;
 mod network;
 mod replace;
+mod sessions;
 mod telemetry;
 mod tidy;

@@ -68,6 +68,11 @@ pub fn anthropic(body: &Value) -> Result<(), String> {
             let fits = match block["type"].as_str().unwrap_or_default() {
                 "text" => text("text"),
                 "image" => is_user && is_image(block),
+                "document" => {
+                    let source = &block["source"];
+                    let is_text = source["type"] == "text" && source["media_type"] == "text/plain";
+                    is_user && is_text && source["data"].as_str().is_some_and(|text| !text.trim().is_empty())
+                }
                 "tool_result" => {
                     is_user
                         && content[..number].iter().all(|before| before["type"] == "tool_result")
