@@ -24,6 +24,10 @@ plugins:
 languages *ARGS:
     cargo xtask languages {{ARGS}}
 
+# Programs of others as clients of the daemon, with npm and pip
+clients *ARGS:
+    cargo xtask clients {{ARGS}}
+
 # Kills, power cuts, failing and full disks
 faults *ARGS:
     cargo xtask faults {{ARGS}}

@@ -5,6 +5,7 @@ mod browser;
 mod canaries;
 mod chat;
 mod cli;
+mod clients;
 mod durable;
 mod languages;
 mod network;

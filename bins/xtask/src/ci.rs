@@ -2,7 +2,7 @@
 //!
 //! Flags for warnings are handed to clippy and rustdoc alone: in `RUSTFLAGS` they would build every dependency again.
 
-use std::{env, fs, process::Command};
+use std::{env, ffi::OsStr, fs, process::Command};
 
 use crate::{
     browser, conformance, deny, faults,
@@ -50,17 +50,19 @@ pub(crate) fn tester(shell: &Shell, args: &str) -> Result<Command> {
 
 /// Examples and new projects in each language, with the tools that people use. Needs Node.js and Python, and registries.
 pub(crate) fn languages(shell: &mut Shell, args: &[String]) -> Result<()> {
+    left_out(shell, "languages", args, "EXOCLAW_LANGUAGES", "1".as_ref())
+}
+
+/// Runs the tests of the whole product that other runs leave out, for want of this variable.
+pub(crate) fn left_out(shell: &mut Shell, tests: &str, args: &[String], variable: &str, value: &OsStr) -> Result<()> {
     up::plugins(shell)?;
+    let packages = "--locked --package exoclawd --package exoclaw-tests";
     shell.section("daemon and tests", |shell| {
-        shell.run(&mut Guest::page_cargo(
-            shell,
-            "build --locked --package exoclawd --package exoclaw-tests --bins --tests",
-        )?)
+        shell.run(&mut Guest::page_cargo(shell, &format!("build {packages} --bins --tests"))?)
     })?;
-    shell.section("languages", |shell| {
-        let mut test =
-            tester(shell, "test --locked --package exoclawd --package exoclaw-tests --test it languages:: --")?;
-        shell.run(test.arg("--test-threads=1").args(args).env("EXOCLAW_LANGUAGES", "1"))
+    shell.section(tests, |shell| {
+        let mut test = tester(shell, &format!("test {packages} --test it {tests}:: --"))?;
+        shell.run(test.arg("--test-threads=1").args(args).env(variable, value))
     })
 }
 

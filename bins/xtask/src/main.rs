@@ -7,6 +7,7 @@
 
 mod browser;
 mod ci;
+mod clients;
 mod conformance;
 mod deny;
 mod faults;
@@ -26,6 +27,7 @@ cargo xtask ci [GATE…]     the other gates, or those that are named
 cargo xtask setup          only make the machine ready
 cargo xtask plugins        only build the example plugins in Rust into target/plugins
 cargo xtask languages      examples and new projects in Rust, JavaScript and Python, with npm and pip
+cargo xtask clients        programs of others, such as OpenClaw's and OpenAI's, as clients of the daemon, with npm and pip
 cargo xtask faults [ARGS]  kills, power cuts, failing disks; --help says more
 cargo xtask fuzz [ARGS]    mutated inputs for every decoder of outside bytes: --seconds N, --seed N, TARGET…
 cargo xtask conformance    Autobahn's cases against the WebSocket stack, with pip
@@ -58,6 +60,7 @@ fn run(shell: &mut Shell, command: &str, args: &[String]) -> Result<()> {
         "setup" => shell.section("setup", toolchain::setup),
         "plugins" => up::plugins(shell),
         "languages" => ci::languages(shell, args),
+        "clients" => clients::clients(shell, args),
         "faults" => faults::faults(shell, args),
         "fuzz" => ci::fuzz(shell, args),
         "conformance" => shell.section("conformance", conformance::conformance),
