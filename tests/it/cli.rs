@@ -13,6 +13,7 @@ mod plugin;
 mod replay;
 mod run;
 mod store;
+mod terminal;
 mod token;
 mod usage;
 

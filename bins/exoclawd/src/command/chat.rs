@@ -161,10 +161,11 @@ impl Chat<'_> {
 impl Chat<'_> {
     /// Asks whoever types for the next call that waits.
     fn ask(&mut self, questions: &mut Questions, view: &mut View<'_>) -> Result<(), CliError> {
-        if view.can_ask() && questions.ask(view)? {
+        if view.can_ask() && questions.is_due() {
             let lines = self.lines.get_or_insert_with(lines);
             // What was typed before the question is no answer to it.
             while lines.try_recv().is_ok() {}
+            questions.ask(view)?;
         }
         Ok(())
     }

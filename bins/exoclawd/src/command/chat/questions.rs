@@ -36,14 +36,15 @@ impl Questions {
         }
     }
 
-    /// Shows the next question, if none stands there; says whether it is new.
-    pub(super) fn ask(&mut self, view: &mut View<'_>) -> Result<bool, CliError> {
-        let asks = !self.asked && !self.over && !self.waiting.is_empty();
-        if asks {
-            view.prompt("allow this call, once? [y/N] ")?;
-            self.asked = true;
-        }
-        Ok(asks)
+    /// One waits to be shown.
+    pub(super) fn is_due(&self) -> bool {
+        !self.asked && !self.over && !self.waiting.is_empty()
+    }
+
+    /// Shows the next one.
+    pub(super) fn ask(&mut self, view: &mut View<'_>) -> Result<(), CliError> {
+        self.asked = true;
+        view.prompt("allow this call, once? [y/N] ")
     }
 
     /// Takes what waits from a snapshot, after some events were missed.
