@@ -25,6 +25,7 @@ use crate::{
     output::{Lines, Stdio},
     plugin,
     state::{Ceiling, Meter, State},
+    turns::{SHORT, Turn},
 };
 
 /// Runs one call from start to end and meters it, whatever comes of it.
@@ -48,6 +49,8 @@ pub(crate) async fn run<E: Entry>(
     // What was recorded, and what directories hold, is closed with the store, and not after the call.
     let closes_with_call = !matches!(host.tape, Tape::Off) || !permit.dirs.is_empty();
     begin(&mut store, permit, &request.call_id, key, host)?;
+    let turn = Turn::of(&plugin.sandbox.turns);
+    store.data_mut().turn = Some(Arc::clone(&turn));
     let values = request.arguments;
     let request = types::Request {
         tool: request.tool.to_string(),
@@ -66,7 +69,7 @@ pub(crate) async fn run<E: Entry>(
         entry.call(&instance, &mut store, &request, &values).await
     };
     // The epoch ends a guest that computes; the timeout ends one that waits for the host.
-    let ended = match timeout(time, answer).await {
+    let ended = match timeout(time, turn.keep(answer)).await {
         // Calls into WASI are stopped at ticks: a guest may have ended before one.
         Ok(Ok(_)) if store.data().check_host_calls().is_err() => {
             Err(CallError::HostCalls { host_calls: permit.limits.host_calls })
@@ -136,14 +139,21 @@ fn bare(plugin: &plugin::Inner) -> Store<State> {
         may_store: false,
         reports: 0,
         deadline: Instant::now(),
+        ticks: 0,
+        turn: None,
     };
     let mut store = Store::new(&plugin.sandbox.engine, state);
     store.limiter(|state| &mut state.ceiling);
     store.set_hostcall_fuel(limits::HOST_CALL_BYTES);
     store.set_max_component_handles(limits::RESOURCES);
-    store.epoch_deadline_callback(|store| {
-        store.data().may_go_on()?;
-        Ok(UpdateDeadline::Yield(1))
+    store.epoch_deadline_callback(|mut store| {
+        let state = store.data_mut();
+        state.may_go_on()?;
+        state.ticks += 1;
+        Ok(match &state.turn {
+            Some(turn) if state.ticks > SHORT => UpdateDeadline::YieldCustom(1, Box::pin(Arc::clone(turn).take())),
+            _ => UpdateDeadline::Yield(1),
+        })
     });
     store
 }

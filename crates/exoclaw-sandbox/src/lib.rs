@@ -58,6 +58,7 @@ mod signature;
 mod state;
 mod stock;
 mod ticker;
+mod turns;
 
 pub use adopt::{About, AdoptError};
 pub use digest::{DigestError, Sha256Digest};

@@ -29,6 +29,9 @@ pub struct SandboxConfig {
     /// Instances that are made ahead for plugins that are called often, of all plugins; 0 for none. They are beside
     /// `concurrency`.
     pub ahead: u32,
+    /// Calls that go on at the same time after they have computed for more than 10 to 20 ms; more of them take turns. At least one;
+    /// fewer than the threads that calls run on, so that one is left for everybody else.
+    pub computing: u32,
     /// How plugins reach the network, as far as they are granted it.
     pub http: HttpConfig,
     /// Whose plugins are loaded.
@@ -47,11 +50,17 @@ impl Default for SandboxConfig {
             concurrency: 64,
             queue: 1024,
             ahead: 32,
+            computing: threads().saturating_sub(1).max(1),
             http: HttpConfig::default(),
             trust: Trust::default(),
             compile_time: COMPILE_TIME,
         }
     }
+}
+
+/// Threads that a runtime has unless it is told otherwise.
+fn threads() -> u32 {
+    std::thread::available_parallelism().map_or(1, |threads| u32::try_from(threads.get()).unwrap_or(u32::MAX))
 }
 
 /// An engine that can't be set up.
@@ -95,6 +104,9 @@ pub(crate) struct Inner {
     pub(crate) waiting: AtomicUsize,
     pub(crate) queue: usize,
     pub(crate) http: Arc<Client>,
+    /// One permit for each call that may compute for long; those that have none wait in the order in which they came. Bounded by
+    /// `slots`.
+    pub(crate) turns: Arc<Semaphore>,
 }
 
 impl Sandbox {
@@ -103,7 +115,7 @@ impl Sandbox {
     /// # Errors
     /// No address space for the pool, no thread, or a certificate that is none.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
-        let SandboxConfig { cache, concurrency, queue, ahead, http, trust, compile_time } = config;
+        let SandboxConfig { cache, concurrency, queue, ahead, computing, http, trust, compile_time } = config;
         let failed = |error: wasmtime::Error| SandboxError::Engine { concurrency, source: error.into() };
         let engine = Engine::new(&engine_config(concurrency.saturating_add(Maker::held(ahead)))).map_err(failed)?;
         let linker = imports::linker(&engine).map_err(failed)?;
@@ -114,7 +126,21 @@ impl Sandbox {
         let http = Arc::new(Client::new(http).map_err(SandboxError::Tls)?);
         let waiting = AtomicUsize::new(0);
         let compiler = Compiler::new(compile_time);
-        Ok(Self(Arc::new(Inner { engine, linker, ticker, maker, cache, compiler, trust, slots, waiting, queue, http })))
+        let turns = Arc::new(Semaphore::new(computing.max(1) as usize));
+        Ok(Self(Arc::new(Inner {
+            engine,
+            linker,
+            ticker,
+            maker,
+            cache,
+            compiler,
+            trust,
+            slots,
+            waiting,
+            queue,
+            http,
+            turns,
+        })))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     http::Egress,
     limits::{self, Limits},
     output::Lines,
+    turns::Turn,
 };
 
 /// What the store of one call holds.
@@ -33,6 +34,10 @@ pub(crate) struct State {
     /// Progress reports that are left.
     pub(crate) reports: u32,
     pub(crate) deadline: Instant,
+    /// Ticks of the epoch that it has computed through.
+    pub(crate) ticks: u32,
+    /// There once the call has begun.
+    pub(crate) turn: Option<Arc<Turn>>,
 }
 
 /// Counts calls into the host and the bytes that they carried. Bytes of files are not seen here.

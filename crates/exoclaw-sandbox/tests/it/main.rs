@@ -18,3 +18,4 @@ mod secrets;
 mod server;
 mod signature;
 mod stock;
+mod turns;
