@@ -160,6 +160,9 @@ impl CallError {
         if error.is::<Mismatch>() {
             return error.downcast::<Mismatch>().map_or_else(Self::engine, Self::from);
         }
+        if error.is::<std::str::Utf8Error>() {
+            return Self::Malformed { reason: "its text is not UTF-8".to_owned() };
+        }
         if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
             return Self::Exited { code: *code };
         }

@@ -100,6 +100,20 @@ async fn output_that_is_no_output_is_told() {
 }
 
 #[tokio::test]
+async fn text_that_is_not_utf_8_is_told() {
+    // The second is cut within its last character.
+    for bytes in ["\\ff\\fe", "caf\\c3"] {
+        let functions = format!("(data (i32.const 512) \"{bytes}\")");
+        let size = bytes.replace("\\ff", "x").replace("\\fe", "x").replace("\\c3", "x").len();
+        let say = format!("(call $text (i32.const 512) (i32.const {size}))");
+        let plugin = Guest { functions: &functions, call: &say, ..Guest::NONE }.load();
+        let called = call(&plugin, &Limits::default()).await;
+        assert_eq!(called.output.failure, Some(FailureKind::Failed), "{called:?}");
+        assert!(called.detail.as_ref().unwrap().to_string().contains("not UTF-8"), "{called:?}");
+    }
+}
+
+#[tokio::test]
 async fn dropping_the_call_stops_a_guest_that_computes() {
     let spins = "(if (i32.gt_u (local.get $arguments_len) (i32.const 2)) (then (loop $on (br $on))))
                  (call $text (i32.const 0) (i32.const 0))";

@@ -365,6 +365,10 @@ fn functions_that_can_be_no_tools_are_named() {
     let (function, reason) = one("resource file;", "open-files", "file");
     assert_eq!(function, "test:plain/echo@1.2.0#open-files");
     assert!(reason.contains("a resource"), "{reason}");
+    let wit = "package test:plain; interface files { resource file { count: static func() -> u32; } } world plain { export files; }";
+    let count = r#"(func (export "test:plain/files#[static]file.count") (result i32) (i32.const 1))"#;
+    let error = adopt(&plain(wit, "", count).unwrap()).unwrap_err().to_string();
+    assert!(error.contains("test:plain/files#[static]file.count") && error.contains("a resource"), "{error}");
     let (_, reason) = one("", "a-name-that-no-tool-can-have-at-all", "u8");
     assert!(reason.contains("a_name_that_no_tool_can_have_at_all"), "{reason}");
     // Types that share their parts: two of each, eleven times.
