@@ -6,7 +6,9 @@ use exoclaw_agent::{
     AnthropicProvider, ModelEvent, ModelRequest, ModelStep, OpenAiProvider, Provider, ProviderConfig, ProviderError,
     ProviderErrorKind, Turn, TurnEvent, TurnLimits,
 };
-use exoclaw_protocol::{Block, Effect, Message, Role, Secret, StopReason, ToolContent, ToolSpec, Usage};
+use exoclaw_protocol::{
+    Block, Effect, Message, Omitted, Role, Secret, StopReason, Thinking, ToolContent, ToolSpec, Usage,
+};
 use exoclaw_tests::model::{Answer, Dialect, Gate, ModelServer};
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -211,6 +213,41 @@ async fn images_and_redacted_thoughts_go_out() {
         json!({ "role": "tool", "tool_call_id": "a", "content": "Error: (an image of type image/png)" })
     );
     assert_eq!(body["tools"][0]["function"]["parameters"]["type"], "object");
+}
+
+#[test]
+fn files_of_text_go_in_the_way_that_each_vendor_has_for_them() {
+    let file = Block::File { name: "a.csv".into(), media_type: "text/csv".into(), text: "a,b".into() };
+    let omitted = Block::Omitted { what: Omitted::Image, name: None, bytes: 1 };
+    let request = request(vec![Message { role: Role::User, content: vec![Block::text("look"), file, omitted] }]);
+    let source = json!({ "type": "text", "media_type": "text/plain", "data": "a,b" });
+    let document = json!({ "type": "document", "source": source, "title": "a.csv" });
+    let look = json!({ "type": "text", "text": "look" });
+    assert_eq!(AnthropicProvider::body(&request)["messages"][0]["content"], json!([look, document]));
+    let body = OpenAiProvider::new(&ProviderConfig::new("p", OpenAiProvider::BASE_URL)).unwrap().body(&request);
+    let text = json!({ "type": "text", "text": "File a.csv:\n\na,b" });
+    assert_eq!(body["messages"][1]["content"], json!([look, text]));
+}
+
+#[test]
+fn how_much_a_model_thinks_is_said_in_each_dialect() {
+    use Thinking::{High, Low, Medium, Minimal, Off};
+    let asking =
+        |thinking, max_tokens| ModelRequest { thinking, max_tokens, ..(*request(vec![Message::user("hi")])).clone() };
+    let budget =
+        |thinking, max_tokens| AnthropicProvider::body(&asking(Some(thinking), max_tokens))["thinking"].clone();
+    let enabled = |tokens: u32| json!({ "type": "enabled", "budget_tokens": tokens });
+    assert_eq!(AnthropicProvider::body(&asking(None, None)).get("thinking"), None);
+    assert_eq!(budget(Off, None), Value::Null);
+    assert_eq!(budget(Minimal, None), enabled(1_024));
+    assert_eq!([budget(Low, None), budget(Medium, None), budget(High, None)], [2_048, 4_096, 6_144].map(enabled));
+    // Fewer than the step has, or none.
+    assert_eq!(budget(High, Some(1_100)), enabled(1_024));
+    assert_eq!(budget(High, Some(1_024)), Value::Null);
+    let provider = OpenAiProvider::new(&ProviderConfig::new("p", OpenAiProvider::BASE_URL)).unwrap();
+    let effort = |thinking| provider.body(&asking(thinking, None)).get("reasoning_effort").cloned();
+    assert_eq!((effort(None), effort(Some(Off))), (None, None));
+    assert_eq!((effort(Some(Minimal)), effort(Some(High))), (Some(json!("minimal")), Some(json!("high"))));
 }
 
 #[test]

@@ -6,17 +6,20 @@ use std::{
 };
 
 use exoclaw_agent::{ProviderErrorKind, test_util::Answer};
-use exoclaw_protocol::{Block, CallId, Event, Role, RunId, SessionEvent, SessionSubscribeResult};
+use exoclaw_protocol::{
+    Block, CallId, ChatSendParams, Event, QueueMode, Role, RunId, SessionEvent, SessionSubscribeResult,
+};
 use exoclaw_runtime::Subscription;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::support::{Fault, World, settle};
+use crate::support::{Fault, World, message, settle};
 
 #[derive(Debug, Clone)]
 enum Act {
-    Send(Plan),
+    Send(Plan, QueueMode),
     Burst(Plan),
+    StopWord,
     AbortAll,
     AbortOne(prop::sample::Index),
     Watch,
@@ -37,9 +40,15 @@ fn plan() -> impl Strategy<Value = Plan> {
     prop_oneof![3 => Just(Plan::Answer), 2 => Just(Plan::Tool), 1 => Just(Plan::Fail), 1 => Just(Plan::Hang)]
 }
 
+fn queue() -> impl Strategy<Value = QueueMode> {
+    use QueueMode::{Collect, Interrupt, Queue, Steer};
+    prop_oneof![3 => Just(Queue), 2 => Just(Collect), 1 => Just(Interrupt), 2 => Just(Steer)]
+}
+
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        4 => plan().prop_map(Act::Send),
+        4 => (plan(), queue()).prop_map(|(plan, queue)| Act::Send(plan, queue)),
+        1 => Just(Act::StopWord),
         2 => plan().prop_map(Act::Burst),
         1 => Just(Act::AbortAll),
         2 => any::<prop::sample::Index>().prop_map(Act::AbortOne),
@@ -134,10 +143,12 @@ async fn play(acts: Vec<Act>, slowness: u32) {
     let mut runs: Vec<RunId> = Vec::new();
     for act in acts {
         match act {
-            Act::Send(plan) => {
+            Act::Send(plan, queue) => {
                 script(&world, plan);
-                runs.push(world.send("hi").await.0.run_id);
+                let params = ChatSendParams { queue: Some(queue), ..message("main", "hi") };
+                runs.push(world.runtime.send(params).await.unwrap().run_id);
             }
+            Act::StopWord => drop(world.runtime.send(message("main", "/stop")).await.unwrap()),
             Act::Burst(plan) => {
                 script(&world, plan);
                 script(&world, Plan::Answer);
