@@ -1,6 +1,6 @@
 //! Sessions: listed, set, begun anew, shortened, deleted and found.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use exoclaw_agent::test_util::Answer;
 use exoclaw_protocol::{
@@ -9,8 +9,10 @@ use exoclaw_protocol::{
     SessionPreviewParams, SessionResetParams, SessionResolveParams, Thinking,
 };
 use exoclaw_runtime::RuntimeConfig;
+use futures::FutureExt;
+use tokio::sync::Semaphore;
 
-use crate::support::{World, asked, end, message, name, names, next, record_name, settle, short};
+use crate::support::{Fault, World, asked, end, message, name, names, next, opened, record_name, settle, short};
 
 impl World {
     async fn say(&self, text: &str, answer: &str) {
@@ -224,9 +226,12 @@ async fn a_compacted_session_keeps_its_newest_messages() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_left_of_a_run_whose_message_is_cut_off() {
     let world = World::new().await;
-    world.script.answer(Answer::text(["one"])).answer(Answer::text(["two"]));
+    let gate = Arc::new(Semaphore::new(0));
+    world.script.answer(Answer::empty().and_wait(opened(&gate)).and_text(["one"])).answer(Answer::text(["two"]));
     world.send("1").await;
+    settle().await;
     let (second, mut events) = world.send("2").await;
+    gate.add_permits(1);
     end(&mut events, &second.run_id).await;
     settle().await;
     assert_eq!(world.compact(1).await, Ok((true, 1)));
@@ -260,6 +265,18 @@ async fn nothing_is_left_of_a_deleted_session() {
     let messages: Vec<_> = start.snapshot.unwrap().messages.iter().map(short).collect();
     assert_eq!(messages, ["User: hi", "Assistant: hello"]);
     assert!(events.try_next().unwrap().is_none());
+}
+
+/// A journal that begins again is not taken for the old one, however alike they are.
+#[tokio::test(start_paused = true)]
+async fn the_model_is_told_nothing_of_a_deleted_session() {
+    let world = World::new().await;
+    world.script.answer(Answer::never());
+    world.send("a secret").await;
+    settle().await;
+    assert!(world.delete().await);
+    world.say("hi", "hello").await;
+    assert_eq!(asked(&world.script, 1), ["User: hi"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -306,14 +323,11 @@ async fn a_note_is_told_to_people_and_models_and_starts_no_run() {
 /// Changes come between messages, whatever the order in which they are asked for.
 #[tokio::test(start_paused = true)]
 async fn a_change_whose_client_leaves_is_made_all_the_same() {
-    use futures::FutureExt;
     let world = World::new().await;
     world.say("hi", "hello").await;
-    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let gate = Arc::new(Semaphore::new(0));
     let held = gate.clone();
-    world
-        .store
-        .on_append(move |record| (record_name(record) == "reset").then(|| crate::support::Fault::Hold(held.clone())));
+    world.store.on_append(move |record| (record_name(record) == "reset").then(|| Fault::Hold(held.clone())));
     let reset = world.runtime.reset_session(SessionResetParams { session: name("main") });
     assert!(reset.now_or_never().is_none());
     let mut send = Box::pin(world.runtime.send(message("main", "after")));
