@@ -2,8 +2,11 @@
 //! limits and runs are those of every other connection.
 
 mod answers;
+mod attachment;
+mod changes;
 mod chat;
 mod handshake;
+mod history;
 mod line;
 mod lists;
 mod presence;

@@ -1,8 +1,8 @@
-//! Messages, their answers, and what was said before.
+//! Messages and runs: sending, stopping, waiting.
 
 use exoclaw_protocol::{
-    Block, ChatAbortParams, ChatHistoryParams, ChatSendParams, ErrorCode, HistoryMessage, IdempotencyKey, Omitted,
-    Role, RpcError, RunId, SendStatus, SessionKey, SessionRef, SessionSubscribeParams, ToolContent,
+    Block, ChatAbortParams, ChatInjectParams, ChatSendParams, ErrorCode, IdempotencyKey, NoteBy, QueueMode, RpcError,
+    RunId, RunStatus, RunWaitParams, SendStatus, SessionKey, SessionRef,
     openclaw::{Code, ErrorShape, Version},
 };
 use serde::Deserialize;
@@ -10,22 +10,13 @@ use serde_json::{Value, json};
 
 use super::{
     answers::{Reply, error_of},
+    attachment::Attachment,
     line::{Line, Run},
-    lists,
 };
 use crate::{
     http::Door,
     socket::dialect::{Caller, Follow},
 };
-
-/// Stands for a message that is too large for a history.
-const TOO_LARGE: &str = "[chat.history omitted: message too large]";
-
-/// Messages of a history where the client names no number.
-const HISTORY: u32 = 200;
-
-/// Bytes of a history in version 3.
-const HISTORY_BYTES: u32 = 4 * 1024 * 1024;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,6 +27,10 @@ pub(super) struct Send {
     message: String,
     #[serde(default)]
     attachments: Vec<Attachment>,
+    #[serde(default)]
+    queue_mode: Option<QueueMode>,
+    #[serde(default)]
+    timeout_ms: Option<u64>,
     idempotency_key: String,
 }
 
@@ -49,18 +44,9 @@ pub(super) struct SendToSession {
     #[serde(default)]
     attachments: Vec<Attachment>,
     #[serde(default)]
+    timeout_ms: Option<u64>,
+    #[serde(default)]
     idempotency_key: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Attachment {
-    #[serde(default)]
-    mime_type: Option<String>,
-    #[serde(default)]
-    file_name: Option<String>,
-    #[serde(default)]
-    content: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -72,8 +58,32 @@ pub(super) struct Agent {
     #[serde(default)]
     session_key: Option<String>,
     #[serde(default)]
+    session_id: Option<String>,
+    #[serde(default)]
     attachments: Vec<Attachment>,
+    /// In seconds.
+    #[serde(default)]
+    timeout: Option<u64>,
     idempotency_key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Wait {
+    run_id: String,
+    #[serde(default)]
+    timeout_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Inject {
+    session_key: String,
+    #[serde(default)]
+    agent_id: Option<String>,
+    message: String,
+    #[serde(default)]
+    label: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -97,33 +107,22 @@ pub(super) struct AbortSession {
     run_id: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct History {
-    session_key: String,
-    #[serde(default)]
-    agent_id: Option<String>,
-    #[serde(default)]
-    limit: Option<u32>,
-}
-
 pub(super) async fn send_to_session(
     door: &Door,
     caller: &Caller,
     line: &Line,
     params: SendToSession,
 ) -> Result<Reply, ErrorShape> {
-    let SendToSession { key, agent_id, message, attachments, idempotency_key } = params;
+    let SendToSession { key, agent_id, message, attachments, timeout_ms, idempotency_key } = params;
     let idempotency_key = idempotency_key.unwrap_or_else(crate::auth::random_text);
-    send(door, caller, line, Send { session_key: key, agent_id, message, attachments, idempotency_key }).await
+    let session_key = key;
+    let message = Send { session_key, agent_id, message, attachments, queue_mode: None, timeout_ms, idempotency_key };
+    send(door, caller, line, message).await
 }
 
 /// Sends a message: its run has the name of its key.
 pub(super) async fn send(door: &Door, caller: &Caller, line: &Line, params: Send) -> Result<Reply, ErrorShape> {
     let session = line.session(&params.session_key, params.agent_id.as_deref())?;
-    if is_stop(&params.message, line.version) {
-        return stop(door, line, session, &params.session_key, None).await;
-    }
     let name = params.idempotency_key.clone();
     let (sent, follow) = start(door, caller, line, session, params, None).await?;
     let status = match sent.status {
@@ -144,11 +143,13 @@ pub(super) async fn agent(
     request: &str,
     params: Agent,
 ) -> Result<Reply, ErrorShape> {
-    let Agent { message, agent_id, session_key, attachments, idempotency_key } = params;
-    let session_key = session_key.filter(|key| !key.is_empty()).unwrap_or_else(|| "main".to_owned());
+    let Agent { message, agent_id, session_key, session_id, attachments, timeout, idempotency_key } = params;
+    let named = [session_key, session_id].into_iter().flatten().find(|name| !name.is_empty());
+    let session_key = named.unwrap_or_else(|| "main".to_owned());
+    let timeout_ms = timeout.map(|seconds| seconds.saturating_mul(1_000));
     let session = line.session(&session_key, agent_id.as_deref())?;
     let name = idempotency_key.clone();
-    let send = Send { session_key, agent_id, message, attachments, idempotency_key };
+    let send = Send { session_key, agent_id, message, attachments, queue_mode: None, timeout_ms, idempotency_key };
     let (sent, follow) = start(door, caller, line, session, send, Some(request)).await?;
     let accepted_ms = door.runtime.clock().now_ms();
     let mut payload = match sent.status {
@@ -185,6 +186,8 @@ async fn start(
         session: Some(session),
         content: Some(content),
         idempotency_key: Some(key),
+        queue: params.queue_mode,
+        timeout_ms: params.timeout_ms,
         ..ChatSendParams::default()
     };
     let failed = |error: RpcError| error_of(&error, line.version);
@@ -194,9 +197,11 @@ async fn start(
         id: params.idempotency_key,
         session: Some(sent.session.clone()),
         text: String::new(),
-        answers: answers.filter(|_| sent.status == SendStatus::Started).map(str::to_owned),
+        answers: answers.filter(|_| sent.status == SendStatus::Started).map(str::to_owned).into_iter().collect(),
     };
-    line.call_run(&sent.run_id, run);
+    if sent.status != SendStatus::Stopped {
+        line.call_run(&sent.run_id, run);
+    }
     Ok((sent, Follow { subscription, exact: false }))
 }
 
@@ -204,34 +209,6 @@ fn ended_badly(name: &str, failure: Option<exoclaw_protocol::SendFailure>) -> Re
     let summary = failure.map(|failure| failure.message).unwrap_or_default();
     let payload = json!({ "runId": name, "status": "error", "summary": summary });
     Reply { error: Some(ErrorShape::new(Code::Unavailable, summary)), ..Reply::from(payload) }
-}
-
-impl Attachment {
-    fn into_block(self) -> Result<Block, ErrorShape> {
-        let called = self.file_name.unwrap_or_else(|| "attachment".to_owned());
-        let refuse = |why: &str| ErrorShape::new(Code::InvalidRequest, format!("attachment {called}: {why}"));
-        let content = self.content.ok_or_else(|| refuse("content must be base64 string"))?;
-        // Pages hand over what they have: a data URL.
-        let (declared, data) = match content.strip_prefix("data:").and_then(|url| url.split_once(";base64,")) {
-            Some((media_type, data)) => (Some(media_type.to_owned()), data.to_owned()),
-            None => (None, content),
-        };
-        let media_type = self.mime_type.or(declared).unwrap_or_default();
-        if !media_type.starts_with("image/") {
-            return Err(refuse("only images are taken"));
-        }
-        Ok(Block::Image { media_type, data })
-    }
-}
-
-/// Words that stop what is under way instead of becoming a message.
-fn is_stop(message: &str, version: Version) -> bool {
-    let message = message.trim().to_lowercase();
-    match message.as_str() {
-        "/stop" | "stop" | "esc" | "abort" | "exit" | "interrupt" => true,
-        "wait" => version == Version::V3,
-        _ => false,
-    }
 }
 
 pub(super) async fn abort(door: &Door, line: &Line, params: Abort) -> Result<Reply, ErrorShape> {
@@ -298,99 +275,45 @@ fn session_key(door: &Door, session: &SessionRef) -> Result<SessionKey, ErrorSha
     door.runtime.session_key(session).map_err(|error| ErrorShape::new(Code::InvalidRequest, error.message))
 }
 
-/// The newest messages, and from now on what happens in the session.
-pub(super) async fn history(door: &Door, line: &Line, params: History) -> Result<Reply, ErrorShape> {
-    let failed = |error: RpcError| error_of(&error, line.version);
+/// Puts something into a conversation that no run answers.
+pub(super) async fn inject(door: &Door, line: &Line, params: Inject) -> Result<Reply, ErrorShape> {
     let session = line.session(&params.session_key, params.agent_id.as_deref())?;
-    let limit = params.limit.unwrap_or(HISTORY);
-    let asked = SessionSubscribeParams { session: session.clone(), epoch: None, seq: None };
-    let (subscribed, subscription) = door.runtime.subscribe(asked).await.map_err(failed)?;
-    line.call_session(&subscribed.session, &params.session_key);
-    let run = subscribed.snapshot.and_then(|snapshot| snapshot.run);
-    let asked =
-        ChatHistoryParams { limit: Some(limit), max_bytes: Some(HISTORY_BYTES), ..ChatHistoryParams::new(session) };
-    let found = door.runtime.history(asked).await.map_err(failed)?;
-    let messages: Vec<Value> = found.messages.iter().flat_map(message).collect();
-    let mut payload = json!({ "sessionKey": params.session_key, "messages": messages, "thinkingLevel": "off" });
-    if !found.messages.is_empty() {
-        payload["sessionId"] = super::sessions::session_id(&found.session).into();
-    }
-    if line.version >= Version::V4 {
-        let more = found.messages.len() as u64 >= u64::from(limit);
-        payload["hasMore"] = more.into();
-        payload["pendingInputs"] = json!({ "items": [], "total": 0 });
-        payload["defaults"] = lists::defaults(door).await.map_err(failed)?;
-        if let Some(run) = &run {
-            let name = line.run(&run.run_id).id;
-            payload["inFlightRun"] = json!({ "runId": name, "text": run.text });
-        }
-    }
-    if let Some(run) = run {
-        // What was said before is part of what its next event tells.
-        let known = line.run(&run.run_id);
-        line.call_run(&run.run_id, Run { text: run.text, session: Some(found.session.clone()), ..known });
-    }
-    Ok(Reply::from(payload).following(Follow { subscription, exact: false }))
+    line.call_session(&session_key(door, &session)?, &params.session_key);
+    let text = match params.label.filter(|label| !label.is_empty()) {
+        Some(label) => format!("[{label}]\n\n{}", params.message),
+        None => params.message,
+    };
+    let noted = door.runtime.inject(ChatInjectParams { session, text, by: NoteBy::Assistant }).await;
+    let noted = noted.map_err(|error| error_of(&error, line.version))?;
+    Ok(json!({ "ok": true, "messageId": noted.run_id }).into())
 }
 
-/// A history with what else a page needs to begin.
-pub(super) async fn startup(door: &Door, line: &Line, params: History) -> Result<Reply, ErrorShape> {
-    let failed = |error: RpcError| error_of(&error, line.version);
-    let key = params.session_key.clone();
-    let mut reply = history(door, line, params).await?;
-    reply.payload["agentsList"] = lists::agents(door).await.map_err(failed)?;
-    reply.payload["metadata"] = lists::metadata(door).await.map_err(failed)?;
-    reply.payload["sessionInfo"] = super::sessions::row_of(door, line, &key).await?;
-    Ok(reply)
-}
-
-/// A message of a history: results of tools are messages of their own.
-pub(super) fn message(message: &HistoryMessage) -> Vec<Value> {
-    let (mut told, mut content) = (Vec::new(), Vec::new());
-    for block in &message.content {
-        match block {
-            Block::Text { text } => content.push(json!({ "type": "text", "text": text })),
-            Block::Image { media_type, .. } => content.push(json!({ "type": "image", "mimeType": media_type })),
-            Block::File { name, .. } => content.push(json!({ "type": "file", "fileName": name })),
-            Block::Omitted { what: Omitted::Message, .. } => content.push(json!({ "type": "text", "text": TOO_LARGE })),
-            Block::Omitted { what, name, bytes } => {
-                content.push(json!({ "type": what, "fileName": name, "bytes": bytes, "omitted": true }));
-            }
-            Block::Thinking { text, .. } => content.push(json!({ "type": "thinking", "thinking": text })),
-            Block::RedactedThinking { .. } => {}
-            Block::ToolCall { id, name, input } => {
-                let name = exoclaw_runtime::display_name(name);
-                content.push(json!({ "type": "toolCall", "id": id, "name": name, "arguments": input }));
-            }
-            Block::ToolResult { id, content, is_error } => told.push(json!({
-                "role": "toolResult", "toolCallId": id, "isError": is_error, "timestamp": message.at_ms,
-                "content": content.iter().map(tool_content).collect::<Vec<_>>(),
-            })),
-        }
+/// Waits for the end of a run. One that nobody knows has no end to wait for.
+pub(super) async fn wait(door: &Door, line: &Line, params: Wait) -> Result<Reply, ErrorShape> {
+    let timeout = json!({ "runId": params.run_id, "status": "timeout" });
+    let run_id = match line.run_named(&params.run_id) {
+        Some((run_id, _)) => run_id,
+        None => match params.run_id.parse() {
+            Ok(run_id) => run_id,
+            Err(_) => return Ok(timeout.into()),
+        },
+    };
+    let waited = match door.runtime.wait(RunWaitParams { run_id, timeout_ms: params.timeout_ms }).await {
+        Ok(waited) => waited,
+        Err(error) if error.code == ErrorCode::UnknownRun => return Ok(timeout.into()),
+        Err(error) => return Err(error_of(&error, line.version)),
+    };
+    let mut payload = json!({ "runId": params.run_id, "startedAt": waited.accepted_ms, "endedAt": waited.ended_ms });
+    payload["status"] = json!(match waited.status {
+        RunStatus::Pending => return Ok(timeout.into()),
+        RunStatus::Ok => "ok",
+        RunStatus::Aborted | RunStatus::Error => "error",
+    });
+    if let Some(failure) = waited.failure {
+        payload["error"] = failure.message.into();
     }
-    if !content.is_empty() {
-        let role = match message.role {
-            Role::User => "user",
-            Role::Assistant => "assistant",
-        };
-        let mut whole = json!({ "role": role, "content": content, "timestamp": message.at_ms });
-        if message.role == Role::Assistant {
-            whole["stopReason"] = json!(match message.interrupted {
-                None => "stop",
-                Some(ErrorCode::Interrupted) => "aborted",
-                Some(_) => "error",
-            });
-        }
-        told.push(whole);
+    if let Some(reason) = waited.reason {
+        payload["stopReason"] = super::telling::stop_reason(reason).into();
     }
-    told
-}
-
-/// One piece of a tool's output.
-pub(super) fn tool_content(content: &ToolContent) -> Value {
-    match content {
-        ToolContent::Text { text } => json!({ "type": "text", "text": text }),
-        ToolContent::Json { value } => json!({ "type": "text", "text": value.to_string() }),
-        ToolContent::Image { media_type, .. } => json!({ "type": "image", "mimeType": media_type }),
-    }
+    Ok(payload.into())
 }

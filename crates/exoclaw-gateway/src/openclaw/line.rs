@@ -47,8 +47,8 @@ pub(super) struct Run {
     pub(super) session: Option<SessionKey>,
     /// What was said before its events were followed.
     pub(super) text: String,
-    /// The request that is answered when it ends.
-    pub(super) answers: Option<String>,
+    /// The requests that are answered when it ends.
+    pub(super) answers: Vec<String>,
 }
 
 impl Line {
@@ -117,6 +117,16 @@ impl Line {
     pub(super) fn run(&self, run_id: &RunId) -> Run {
         let known = self.lock().runs.get(run_id).cloned();
         known.unwrap_or_else(|| Run { id: run_id.to_string(), ..Run::default() })
+    }
+
+    /// When this run ends, these requests are answered, too.
+    pub(super) fn answer_with(&self, run_id: &RunId, answers: Vec<String>) {
+        if answers.is_empty() {
+            return;
+        }
+        let mut run = self.run(run_id);
+        run.answers.extend(answers);
+        self.call_run(run_id, run);
     }
 
     /// Our name of a run, and its session, where the connection knows it.

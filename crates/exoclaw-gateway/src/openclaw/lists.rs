@@ -81,7 +81,7 @@ pub(super) async fn status(door: &Door) -> Result<Value, RpcError> {
     let row = |info: &SessionInfo| {
         json!({
             "agentId": info.agent, "key": info.session, "kind": "direct",
-            "sessionId": super::sessions::session_id(&info.session), "updatedAt": info.updated_ms,
+            "sessionId": info.id, "updatedAt": info.updated_ms,
             "age": now_ms.saturating_sub(info.updated_ms), "systemSent": true, "abortedLastRun": false,
             "model": defaults["model"], "contextTokens": CONTEXT_TOKENS, "flags": [],
         })

@@ -1,38 +1,54 @@
 //! Sessions, as lists and one by one.
 
 use exoclaw_protocol::{
-    Block, ChatHistoryParams, RpcError, SessionInfo, SessionKey, SessionListParams, SessionSubscribeParams,
-    openclaw::{ErrorShape, Version},
+    ChatHistoryParams, ErrorCode, PreviewText, RpcError, SessionGetParams, SessionInfo, SessionKey, SessionListParams,
+    SessionPreview, SessionPreviewParams, SessionResolveParams, SessionSubscribeParams, limits,
+    openclaw::{Code, ErrorShape, Version},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{
     answers::{Reply, error_of},
-    chat,
+    history,
     line::Line,
     lists,
 };
 use crate::{http::Door, socket::dialect::Follow};
 
 /// Sessions of a list where the client names no number.
-const LIST: u32 = 100;
-
-/// Sessions of one preview.
-const PREVIEWS: usize = 64;
+const LIST: usize = 100;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct List {
     #[serde(default)]
-    limit: Option<u32>,
+    limit: Option<usize>,
     #[serde(default)]
     active_minutes: Option<u64>,
     #[serde(default)]
     agent_id: Option<String>,
     #[serde(default)]
     search: Option<String>,
+    #[serde(default)]
+    label: Option<String>,
+    #[serde(default)]
+    archived: Option<Value>,
+    #[serde(default)]
+    offset: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Resolve {
+    #[serde(default)]
+    key: Option<String>,
+    #[serde(default)]
+    session_id: Option<String>,
+    #[serde(default)]
+    label: Option<String>,
+    #[serde(default)]
+    agent_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -42,7 +58,7 @@ pub(super) struct Preview {
     #[serde(default)]
     limit: Option<u32>,
     #[serde(default)]
-    max_chars: Option<usize>,
+    max_chars: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -58,84 +74,120 @@ pub(super) struct One {
 /// The most recently used sessions.
 pub(super) async fn list(door: &Door, line: &Line, params: List) -> Result<Reply, ErrorShape> {
     let failed = |error: RpcError| error_of(&error, line.version);
-    let now_ms = door.runtime.clock().now_ms();
-    let all = door.runtime.sessions(SessionListParams::default()).await.map_err(failed)?.sessions;
-    let search = params.search.as_deref().map(str::to_lowercase).unwrap_or_default();
-    let oldest = params.active_minutes.map_or(0, |minutes| now_ms.saturating_sub(minutes.saturating_mul(60_000)));
-    let is_wanted = |info: &&SessionInfo| {
-        info.updated_ms >= oldest
-            && params.agent_id.as_deref().is_none_or(|agent| agent == info.agent.as_str())
-            && info.session.as_str().to_lowercase().contains(&search)
+    let invalid = |error: exoclaw_protocol::IdError| ErrorShape::new(Code::InvalidRequest, error.to_string());
+    let agent = params.agent_id.map(|agent| agent.parse()).transpose().map_err(invalid)?;
+    let asked = SessionListParams {
+        limit: None,
+        agent,
+        label: params.label,
+        search: params.search.filter(|search| !search.is_empty()),
+        active_within_ms: params.active_minutes.map(|minutes| minutes.saturating_mul(60_000)),
+        archived: params.archived == Some(Value::Bool(true)),
     };
-    let found: Vec<&SessionInfo> = all.iter().filter(is_wanted).collect();
-    let limit = params.limit.unwrap_or(LIST) as usize;
+    let found = door.runtime.sessions(asked).await.map_err(failed)?.sessions;
+    let (skipped, limit) = (params.offset.unwrap_or(0), params.limit.unwrap_or(LIST));
     let defaults = lists::defaults(door).await.map_err(failed)?;
-    let rows: Vec<Value> = found.iter().take(limit).map(|info| row(info, &defaults)).collect();
+    let rows: Vec<Value> = found.iter().skip(skipped).take(limit).map(|info| row(info, &defaults)).collect();
     let mut payload = json!({
-        "ts": now_ms, "path": "", "count": rows.len(), "defaults": defaults, "sessions": rows,
+        "ts": door.runtime.clock().now_ms(), "path": "", "count": rows.len(), "defaults": defaults, "sessions": rows,
     });
     if line.version >= Version::V4 {
         payload["totalCount"] = found.len().into();
         payload["limitApplied"] = limit.into();
-        payload["hasMore"] = (found.len() > limit).into();
+        payload["hasMore"] = (found.len() > skipped.saturating_add(limit)).into();
     }
     Ok(payload.into())
 }
 
-fn row(info: &SessionInfo, defaults: &Value) -> Value {
-    json!({
-        "key": info.session, "agentId": info.agent, "kind": "direct", "sessionId": session_id(&info.session),
+/// One session as it is listed.
+pub(super) fn row(info: &SessionInfo, defaults: &Value) -> Value {
+    let SessionInfo { settings, spent, .. } = info;
+    let mut row = json!({
+        "key": info.session, "agentId": info.agent, "kind": "direct", "sessionId": info.id,
         "updatedAt": info.updated_ms, "systemSent": true, "abortedLastRun": false,
-        "model": defaults["model"], "modelProvider": defaults["modelProvider"],
-        "contextTokens": defaults["contextTokens"],
-    })
+        "model": settings.model.as_deref().map_or_else(|| defaults["model"].clone(), Value::from),
+        "modelProvider": defaults["modelProvider"], "contextTokens": defaults["contextTokens"],
+        "inputTokens": spent.usage.input_tokens, "outputTokens": spent.usage.output_tokens,
+        "totalTokens": spent.usage.tokens(), "hasActiveRun": info.active,
+    });
+    let origin = info.origin.as_ref();
+    let more: [(&str, Option<Value>); 8] = [
+        ("label", settings.label.clone().map(Value::from)),
+        ("displayName", settings.label.clone().or_else(|| info.title.clone()).map(Value::from)),
+        ("derivedTitle", info.title.clone().map(Value::from)),
+        ("thinkingLevel", settings.thinking.map(|thinking| json!(thinking))),
+        ("sendPolicy", (!settings.send.is_allow()).then(|| json!(settings.send))),
+        ("archived", settings.archived.then_some(Value::Bool(true))),
+        ("lastChannel", origin.map(|origin| json!(origin.channel))),
+        ("lastTo", origin.and_then(|origin| origin.peer.as_ref()).map(|peer| json!(peer.id))),
+    ];
+    for (name, value) in more {
+        if let Some(value) = value {
+            row[name] = value;
+        }
+    }
+    row
 }
 
-/// A name for the conversation, the same as long as it lasts.
-pub(super) fn session_id(session: &SessionKey) -> String {
-    let digest = hex::encode(&Sha256::digest(session.as_str())[..16]);
-    format!("{}-{}-{}-{}-{}", &digest[..8], &digest[8..12], &digest[12..16], &digest[16..20], &digest[20..])
+/// What is known of a session; nothing where there is none.
+pub(super) async fn info(door: &Door, line: &Line, session: SessionKey) -> Result<Option<SessionInfo>, ErrorShape> {
+    match door.runtime.session(SessionGetParams { session: session.into() }).await {
+        Ok(info) => Ok(Some(info)),
+        Err(error) if error.code == ErrorCode::UnknownSession => Ok(None),
+        Err(error) => Err(error_of(&error, line.version)),
+    }
 }
 
 /// The row of one session, null where nothing was said in it.
 pub(super) async fn row_of(door: &Door, line: &Line, name: &str) -> Result<Value, ErrorShape> {
     let failed = |error: RpcError| error_of(&error, line.version);
     let session = door.runtime.session_key(&line.session(name, None)?).map_err(failed)?;
-    let all = door.runtime.sessions(SessionListParams::default()).await.map_err(failed)?.sessions;
     let defaults = lists::defaults(door).await.map_err(failed)?;
-    Ok(all.iter().find(|info| info.session == session).map_or(Value::Null, |info| row(info, &defaults)))
+    Ok(info(door, line, session).await?.map_or(Value::Null, |info| row(&info, &defaults)))
 }
 
 pub(super) async fn describe(door: &Door, line: &Line, params: One) -> Result<Reply, ErrorShape> {
     Ok(json!({ "session": row_of(door, line, &params.key).await? }).into())
 }
 
+/// The session with a key, id or label.
+pub(super) async fn resolve(door: &Door, line: &Line, params: Resolve) -> Result<Reply, ErrorShape> {
+    let Resolve { key, session_id, label, agent_id } = params;
+    let session = key.map(|key| line.session(&key, agent_id.as_deref())).transpose()?;
+    let asked = SessionResolveParams { session, id: session_id, label };
+    let found = door.runtime.resolve_session(asked).await.map_err(|error| error_of(&error, line.version))?;
+    Ok(json!({ "ok": true, "key": found.session }).into())
+}
+
 /// The last texts of sessions.
 pub(super) async fn preview(door: &Door, line: &Line, params: Preview) -> Result<Reply, ErrorShape> {
-    let (limit, max_chars) = (params.limit.unwrap_or(12), params.max_chars.unwrap_or(240));
     let mut previews = Vec::new();
-    for key in params.keys.into_iter().take(PREVIEWS) {
-        let asked = line
-            .session(&key, None)
-            .map(|session| ChatHistoryParams { limit: Some(limit), ..ChatHistoryParams::new(session) });
-        let found = match asked {
-            Ok(asked) => door.runtime.history(asked).await.ok(),
-            Err(_) => None,
+    for key in params.keys.into_iter().take(limits::PREVIEWS) {
+        let looked = look(door, line, &key, params.limit, params.max_chars).await;
+        let (status, items) = match looked {
+            Some(preview) if preview.found => {
+                let item = |text: &PreviewText| json!({ "role": text.role, "text": text.text });
+                let items: Vec<Value> = preview.texts.iter().map(item).collect();
+                (if items.is_empty() { "empty" } else { "ok" }, items)
+            }
+            Some(_) | None => ("missing", Vec::new()),
         };
-        let Some(found) = found else {
-            previews.push(json!({ "key": key, "status": "missing", "items": [] }));
-            continue;
-        };
-        let item = |message: &exoclaw_protocol::HistoryMessage| {
-            let text: String = message.content.iter().filter_map(Block::as_text).collect();
-            let text: String = text.chars().take(max_chars).collect();
-            (!text.is_empty()).then(|| json!({ "role": message.role, "text": text }))
-        };
-        let items: Vec<Value> = found.messages.iter().filter_map(item).collect();
-        let status = if items.is_empty() { "empty" } else { "ok" };
         previews.push(json!({ "key": key, "status": status, "items": items }));
     }
     Ok(json!({ "ts": door.runtime.clock().now_ms(), "previews": previews }).into())
+}
+
+/// The last texts of one session, where the name is that of one.
+async fn look(
+    door: &Door,
+    line: &Line,
+    key: &str,
+    limit: Option<u32>,
+    max_chars: Option<u32>,
+) -> Option<SessionPreview> {
+    let sessions = vec![line.session(key, None).ok()?];
+    let asked = SessionPreviewParams { sessions, limit: limit.or(Some(12)), max_chars: max_chars.or(Some(240)) };
+    door.runtime.preview_sessions(asked).await.ok()?.previews.pop()
 }
 
 /// The messages of a session.
@@ -144,7 +196,7 @@ pub(super) async fn get(door: &Door, line: &Line, params: One) -> Result<Reply, 
     let session = line.session(&params.key, params.agent_id.as_deref())?;
     let asked = ChatHistoryParams { limit: params.limit, ..ChatHistoryParams::new(session) };
     let found = door.runtime.history(asked).await.map_err(failed)?;
-    Ok(json!({ "messages": found.messages.iter().flat_map(chat::message).collect::<Vec<_>>() }).into())
+    Ok(json!({ "messages": found.messages.iter().flat_map(history::message).collect::<Vec<_>>() }).into())
 }
 
 /// From now on the client is told what happens in a session.

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use exoclaw_protocol::{
-    ErrorCode, Event, Message, RunId, SessionEvent, SessionKey, ToolOutput, Usage,
+    AbortReason, ErrorCode, Event, Message, RunId, SessionEvent, SessionKey, ToolOutput, Usage,
     openclaw::{Code, ErrorShape, EventFrame, OperatorScope, Response, StateVersion, Version},
 };
 use exoclaw_runtime::Clock;
@@ -53,7 +53,7 @@ struct Progress {
     /// The text begins anew: version 4 is told so.
     anew: bool,
     started_ms: u64,
-    answers: Option<String>,
+    answers: Vec<String>,
 }
 
 impl Telling {
@@ -95,11 +95,13 @@ impl Telling {
         if !self.line.may(OperatorScope::Read) {
             return;
         }
-        // Waiting runs have nothing to tell, and notes are of none.
-        if matches!(event.event, Event::Accepted { .. } | Event::Noted { .. } | Event::Reset {}) {
-            return;
-        }
         let now_ms = self.clock.now_ms();
+        match &event.event {
+            // Waiting runs have nothing to tell.
+            Event::Accepted { .. } | Event::Reset {} => return,
+            Event::Noted { message } => return self.noted(event, message, now_ms, outbox),
+            _ => {}
+        }
         let mut run = match self.runs.remove(&event.run_id) {
             Some(run) => run,
             None => self.begin(event, now_ms, outbox),
@@ -181,9 +183,14 @@ impl Telling {
                 self.approval("exec.approval.resolved", resolved, outbox);
             }
             Event::Final { message, usage, .. } => self.ended_well(run, message, usage, now_ms, outbox),
-            Event::Aborted { text, .. } => self.aborted(run, text, now_ms, outbox),
+            Event::Aborted { text, reason } => self.aborted(run, text, *reason, now_ms, outbox),
             // Another run says what is answered.
-            Event::Joined { .. } => {
+            Event::Joined { into } => {
+                let answers = std::mem::take(&mut run.answers);
+                match self.runs.get_mut(into) {
+                    Some(other) => other.answers.extend(answers),
+                    None => self.line.answer_with(into, answers),
+                }
                 self.ended_well(run, &Message::assistant(Vec::new()), &Usage::default(), now_ms, outbox);
             }
             Event::Error { code, message, .. } => self.failed(run, *code, message, now_ms, outbox),
@@ -205,7 +212,7 @@ impl Telling {
         }
         last["usage"] = counted(usage);
         self.chat(run, last, outbox);
-        if let Some(request) = run.answers.take() {
+        for request in std::mem::take(&mut run.answers) {
             let meta = json!({
                 "durationMs": now_ms.saturating_sub(run.started_ms), "agentMeta": { "usage": counted(usage) },
             });
@@ -216,8 +223,21 @@ impl Telling {
         }
     }
 
-    fn aborted(&mut self, run: &mut Progress, partial: &str, now_ms: u64, outbox: &mut Outbox) {
-        let mut last = json!({ "state": "aborted", "stopReason": "rpc" });
+    /// Somebody put something into the conversation.
+    fn noted(&mut self, event: &SessionEvent, message: &Message, now_ms: u64, outbox: &mut Outbox) {
+        let mut payload = json!({
+            "runId": format!("inject-{}", event.run_id), "seq": 0, "state": "final",
+            "sessionKey": self.line.session_name(&event.session), "message": said(&message.text(), now_ms),
+        });
+        if self.line.version >= Version::V4 {
+            payload["agentId"] = event.session.agent().into();
+        }
+        self.say("chat", payload, None, outbox);
+    }
+
+    fn aborted(&mut self, run: &mut Progress, partial: &str, reason: AbortReason, now_ms: u64, outbox: &mut Outbox) {
+        let reason = stop_reason(reason);
+        let mut last = json!({ "state": "aborted", "stopReason": reason });
         if self.line.version >= Version::V4 && !partial.is_empty() {
             last["message"] = said(partial, now_ms);
         }
@@ -225,7 +245,7 @@ impl Telling {
         let mut end = json!({ "phase": "end", "startedAt": run.started_ms, "endedAt": now_ms });
         if self.line.version >= Version::V4 {
             end["aborted"] = json!(true);
-            end["stopReason"] = json!("rpc");
+            end["stopReason"] = json!(reason);
         }
         self.agent(run, "lifecycle", end, outbox);
         self.refuse(run, "the run was stopped", outbox);
@@ -248,7 +268,7 @@ impl Telling {
 
     /// Answers whoever waits for the end of a run that did not end well.
     fn refuse(&mut self, run: &mut Progress, message: &str, outbox: &mut Outbox) {
-        if let Some(request) = run.answers.take() {
+        for request in std::mem::take(&mut run.answers) {
             let failed = json!({ "runId": run.id, "status": "error", "summary": message });
             let error = ErrorShape::new(Code::Unavailable, message);
             outbox.text(text(&Response { payload: Some(failed), ..Response::error(request, error) }));
@@ -305,6 +325,17 @@ impl Telling {
     }
 }
 
+/// Why a run was stopped, in the protocol's words.
+pub(super) fn stop_reason(reason: AbortReason) -> &'static str {
+    match reason {
+        AbortReason::Stop => "stop",
+        AbortReason::Timeout => "timeout",
+        AbortReason::Interrupt => "interrupt",
+        AbortReason::Reset => "reset",
+        _ => "rpc",
+    }
+}
+
 fn counted(usage: &Usage) -> Value {
     json!({
         "input": usage.input_tokens, "output": usage.output_tokens, "cacheRead": usage.cache_read_tokens,
@@ -313,5 +344,5 @@ fn counted(usage: &Usage) -> Value {
 }
 
 fn contents(output: &ToolOutput) -> Vec<Value> {
-    output.content.iter().map(super::chat::tool_content).collect()
+    output.content.iter().map(super::history::tool_content).collect()
 }

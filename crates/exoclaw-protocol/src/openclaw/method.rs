@@ -41,6 +41,7 @@ macro_rules! methods {
 const COUNT: Kind = Kind::Int { min: 0, max: u64::MAX };
 const NUMBER: Kind = Kind::Int { min: 1, max: u64::MAX };
 const ATTACHMENTS: Kind = Kind::List { of: &Kind::Any, min: 0, max: usize::MAX };
+const NULLABLE: Kind = Kind::Nullable(&TEXT);
 const SESSION: Kind = Kind::Differs(&TEXT, &Kind::Text { min: 1, max: 512 });
 
 methods! {
@@ -82,6 +83,13 @@ methods! {
         optional_v4("sessionId", TEXT),
         optional_v4("maxChars", Kind::Int { min: 1, max: 500_000 }),
     ];
+    /// Puts something into a conversation that no run answers.
+    ChatInject = "chat.inject", Admin, V3, [
+        required("sessionKey", TEXT),
+        optional_v4("agentId", TEXT),
+        required("message", TEXT),
+        optional("label", Kind::Text { min: 0, max: 100 }),
+    ];
     /// What a page needs to begin.
     ChatStartup = "chat.startup", Read, V4, [
         required("sessionKey", TEXT),
@@ -117,6 +125,8 @@ methods! {
         optional("spawnedBy", ANY_TEXT),
         required("idempotencyKey", TEXT),
     ];
+    /// Waits for the end of a run.
+    AgentWait = "agent.wait", Write, V3, [required("runId", TEXT), optional("timeoutMs", COUNT)];
     /// Name and face of an agent.
     AgentIdentity = "agent.identity.get", Read, V3, [optional("agentId", TEXT), optional("sessionKey", ANY_TEXT)];
     /// The agents.
@@ -153,6 +163,58 @@ methods! {
         required("keys", Kind::List { of: &TEXT, min: 1, max: usize::MAX }),
         optional("limit", NUMBER),
         optional("maxChars", Kind::Int { min: 20, max: u64::MAX }),
+    ];
+    /// The session with a key, id or label.
+    SessionsResolve = "sessions.resolve", Read, V3, [
+        optional("key", TEXT),
+        optional("sessionId", TEXT),
+        optional("label", TEXT),
+        optional("agentId", TEXT),
+        optional("spawnedBy", TEXT),
+        optional("includeGlobal", Kind::Bool),
+        optional("includeUnknown", Kind::Bool),
+        optional_v4("allowMissing", Kind::Bool),
+    ];
+    /// Makes a session, or finds it.
+    SessionsCreate = "sessions.create", Write, V4, [
+        optional("key", TEXT),
+        optional("agentId", TEXT),
+        optional("label", TEXT),
+        optional("model", TEXT),
+        optional("thinkingLevel", TEXT),
+        optional("message", ANY_TEXT),
+        optional("attachments", ATTACHMENTS),
+        optional("idempotencyKey", TEXT),
+    ];
+    /// Sets how a session is treated.
+    SessionsPatch = "sessions.patch", Admin, V3, [
+        required("key", TEXT),
+        optional_v4("agentId", TEXT),
+        optional("label", NULLABLE),
+        optional("thinkingLevel", NULLABLE),
+        optional("verboseLevel", NULLABLE),
+        optional("reasoningLevel", NULLABLE),
+        optional("model", NULLABLE),
+        optional("sendPolicy", Kind::Nullable(&Kind::OneOf(&["allow", "deny"]))),
+        optional_v4("archived", Kind::Bool),
+    ];
+    /// Begins a new conversation in a session.
+    SessionsReset = "sessions.reset", Admin, V3, [
+        required("key", TEXT),
+        optional_v4("agentId", TEXT),
+        optional_v4("reason", Kind::OneOf(&["new", "reset"])),
+    ];
+    /// Leaves nothing of a session behind.
+    SessionsDelete = "sessions.delete", Admin, V3, [
+        required("key", TEXT),
+        optional_v4("agentId", TEXT),
+        optional("deleteTranscript", Kind::Bool),
+    ];
+    /// Makes a conversation begin later.
+    SessionsCompact = "sessions.compact", Admin, V3, [
+        required("key", TEXT),
+        optional_v4("agentId", TEXT),
+        optional("maxLines", NUMBER),
     ];
     /// One session.
     SessionsDescribe = "sessions.describe", Read, V4, [

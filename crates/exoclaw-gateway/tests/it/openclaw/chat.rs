@@ -207,3 +207,73 @@ async fn histories_have_bounds_and_say_what_is_wrong() {
     let missing = "must have required property 'message'; must have required property 'idempotencyKey'";
     assert_eq!(message, format!("invalid chat.send params: {missing}"));
 }
+
+#[tokio::test]
+async fn a_run_is_waited_for() {
+    let world = World::start().await;
+    for version in BOTH {
+        let session = format!("v{}", version.number());
+        let mut claw = Claw::connect(&world, version).await;
+        let (answer, go_on) = in_two_parts();
+        world.script.answer(answer);
+        claw.call("chat.send", send(&session, "hi", "k")).await;
+        let pending = claw.call("agent.wait", json!({ "runId": "k", "timeoutMs": 1 })).await;
+        assert_eq!(pending, json!({ "runId": "k", "status": "timeout" }));
+        go_on.send(()).unwrap();
+        let waited = claw.call("agent.wait", json!({ "runId": "k", "timeoutMs": 60_000 })).await;
+        assert_eq!(waited["status"], "ok", "{waited}");
+        assert!(waited["endedAt"].as_u64() >= waited["startedAt"].as_u64(), "{waited}");
+        let unknown = claw.call("agent.wait", json!({ "runId": "no such run", "timeoutMs": 1 })).await;
+        assert_eq!(unknown["status"], "timeout");
+    }
+}
+
+#[tokio::test]
+async fn what_is_injected_is_told_and_kept() {
+    let world = World::start().await;
+    let mut claw = Claw::connect(&world, Version::V4).await;
+    claw.call("chat.history", json!({ "sessionKey": "main" })).await;
+    let note = json!({ "sessionKey": "main", "message": "the door is open", "label": "sensor" });
+    assert_eq!(claw.call("chat.inject", note).await["ok"], true);
+    let told = claw.chats_until("final").await.pop().unwrap();
+    assert_eq!((said(&told), &told["seq"]), ("[sensor]\n\nthe door is open", &json!(0)));
+    let history = claw.call("chat.history", json!({ "sessionKey": "main" })).await;
+    assert_eq!(history["messages"][0]["content"][0]["text"], "[sensor]\n\nthe door is open");
+}
+
+#[tokio::test]
+async fn a_newer_message_takes_the_place_of_the_one_under_way() {
+    let world = World::start().await;
+    let mut claw = Claw::connect(&world, Version::V4).await;
+    world.script.answer(Answer::text(["partial"]).then_never()).answer(Answer::text(["new"]));
+    claw.call("chat.send", send("main", "first", "a")).await;
+    claw.chats_until("delta").await;
+    let mut newer = send("main", "second", "b");
+    newer["queueMode"] = json!("interrupt");
+    claw.call("chat.send", newer).await;
+    let chats = claw.chats_until("final").await;
+    let aborted = chats.iter().find(|chat| chat["state"] == "aborted").unwrap();
+    assert_eq!((&aborted["runId"], &aborted["stopReason"]), (&json!("a"), &json!("interrupt")));
+    assert_eq!(said(chats.last().unwrap()), "new");
+}
+
+#[tokio::test]
+async fn texts_and_images_are_attached() {
+    let world = World::start().await;
+    world.script.answer(Answer::text(["seen"]));
+    let mut claw = Claw::connect(&world, Version::V4).await;
+    let mut message = send("main", "look", "k");
+    message["attachments"] = json!([
+        { "type": "file", "mimeType": "text/plain", "fileName": "notes.txt", "content": "bWlsaw==" },
+        { "type": "image", "mimeType": "image/png", "fileName": "dot.png", "content": "data:image/png;base64,AAAA" },
+    ]);
+    claw.call("chat.send", message).await;
+    claw.chats_until("final").await;
+    let shown = format!("{:?}", world.script.requests()[0].messages);
+    assert!(shown.contains("milk") && shown.contains("AAAA"), "{shown}");
+    let mut wrong = send("main", "look", "k2");
+    wrong["attachments"] = json!([{ "mimeType": "audio/wav", "fileName": "a.wav", "content": "/w==" }]);
+    let (code, message) = claw.refused("chat.send", wrong).await;
+    assert_eq!(code, "INVALID_REQUEST");
+    assert!(message.contains("a.wav"), "{message}");
+}

@@ -43,13 +43,65 @@ async fn sessions_are_listed_and_shown() {
     assert_eq!((&list["count"], &list["sessions"][0]["key"]), (&json!(1), &json!("agent:main:main")));
     let none = claw.call("sessions.list", json!({ "search": "elsewhere" })).await;
     assert_eq!(none["count"], 0);
-    let preview = claw.call("sessions.preview", json!({ "keys": ["main", "empty", "agent:nobody:x"] })).await;
+    let preview = claw.call("sessions.preview", json!({ "keys": ["main", "nothing", "agent:nobody:x"] })).await;
     let items = json!([{ "role": "user", "text": "hi" }, { "role": "assistant", "text": "hello" }]);
     assert_eq!(preview["previews"][0]["items"], items);
-    assert_eq!(preview["previews"][1]["status"], "empty");
+    assert_eq!(preview["previews"][1]["status"], "missing");
     assert_eq!(preview["previews"][2]["status"], "missing");
     let described = claw.call("sessions.describe", json!({ "key": "main" })).await;
     assert_eq!(described["session"]["sessionId"], list["sessions"][0]["sessionId"]);
-    assert!(claw.call("sessions.describe", json!({ "key": "empty" })).await["session"].is_null());
+    assert!(claw.call("sessions.describe", json!({ "key": "nothing" })).await["session"].is_null());
     assert_eq!(claw.call("sessions.get", json!({ "key": "main" })).await["messages"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn sessions_are_set_reset_and_deleted() {
+    let world = World::start().await;
+    for version in BOTH {
+        let name = format!("v{}", version.number());
+        let mut claw = Claw::connect(&world, version).await;
+        world.script.answer(Answer::text(["one"]));
+        claw.call("chat.send", json!({ "sessionKey": name, "message": "first", "idempotencyKey": "k1" })).await;
+        claw.chats_until("final").await;
+        let patch = json!({ "key": name, "label": "Trip", "thinkingLevel": "high", "sendPolicy": "deny" });
+        let patched = claw.call("sessions.patch", patch).await;
+        assert_eq!(patched["key"], format!("agent:main:{name}"));
+        assert_eq!((&patched["entry"]["label"], &patched["entry"]["thinkingLevel"]), (&json!("Trip"), &json!("high")));
+        assert_eq!(claw.call("sessions.resolve", json!({ "label": "Trip" })).await["key"], patched["key"]);
+        let denied = json!({ "sessionKey": name, "message": "second", "idempotencyKey": "k2" });
+        let (_, message) = claw.refused("chat.send", denied).await;
+        assert!(message.contains("no messages") || message.contains("policy"), "{message}");
+        let cleared = json!({ "key": name, "label": null, "thinkingLevel": null, "sendPolicy": null });
+        assert!(claw.call("sessions.patch", cleared).await["entry"].get("label").is_none());
+        let (_, message) = claw.refused("sessions.patch", json!({ "key": name, "thinkingLevel": "a lot" })).await;
+        assert_eq!(message, "invalid thinkingLevel (use off|minimal|low|medium|high)");
+
+        let before = claw.call("sessions.list", json!({ "search": name })).await["sessions"][0]["sessionId"].clone();
+        let reset = claw.call("sessions.reset", json!({ "key": name })).await;
+        assert_ne!(reset["entry"]["sessionId"], before);
+        assert_eq!(claw.call("chat.history", json!({ "sessionKey": name })).await["messages"], json!([]));
+        assert_eq!(claw.call("sessions.delete", json!({ "key": name })).await["deleted"], true);
+        assert_eq!(claw.call("sessions.list", json!({ "search": name })).await["count"], 0);
+        let (_, message) = claw.refused("sessions.delete", json!({ "key": "main" })).await;
+        assert_eq!(message, "Cannot delete the main session (agent:main:main).");
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_made_with_its_first_message() {
+    let world = World::start().await;
+    world.script.answer(Answer::text(["hello"]));
+    let mut claw = Claw::connect(&world, Version::V4).await;
+    let create = json!({ "label": "Plans", "message": "hi", "idempotencyKey": "k" });
+    let created = claw.call("sessions.create", create).await;
+    assert_eq!((&created["runStarted"], &created["runId"]), (&json!(true), &json!("k")), "{created}");
+    claw.chats_until("final").await;
+    let listed = claw.call("sessions.list", json!({ "label": "Plans" })).await;
+    assert_eq!(listed["sessions"][0]["key"], created["key"]);
+    assert_eq!(listed["sessions"][0]["derivedTitle"], "hi");
+    // Whoever may only talk sets nothing.
+    let writer = |params: &mut serde_json::Value| params["scopes"] = json!(["operator.write"]);
+    let mut writer = Claw::connect_with(&world, Version::V4, writer).await;
+    let (_, message) = writer.refused("sessions.create", json!({ "label": "Mine" })).await;
+    assert_eq!(message, "missing scope: operator.admin");
 }
