@@ -7,6 +7,7 @@ mod config;
 mod credentials;
 mod gateway;
 mod help;
+mod import;
 mod onboard;
 mod plain;
 mod plugin;

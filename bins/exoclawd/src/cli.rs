@@ -7,9 +7,11 @@ use exoclaw_protocol::{ApprovalId, PluginName, SessionRef, TokenName};
 use exoclaw_sandbox::PublicKey;
 
 mod audit;
+mod import;
 mod run;
 
 pub(crate) use audit::{AuditCommand, ExportFormat};
+pub(crate) use import::{ImportCommand, ImportOpenclawArgs};
 pub(crate) use run::RunCommand;
 
 use crate::error::EXIT_CODES;
@@ -96,6 +98,9 @@ pub(crate) enum Command {
     /// Carry conversations over
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Take over what another program keeps
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Look into a run, or run its tools again
     #[command(subcommand)]
     Run(RunCommand),

@@ -5,6 +5,7 @@ mod audit;
 mod chat;
 mod config;
 mod gateway;
+mod import;
 mod onboard;
 mod open;
 mod plugin;
@@ -47,6 +48,7 @@ pub(crate) fn run(cli: Cli, program: Option<String>, env: &Env, terminal: &mut T
         Command::Secret(command) => secret::run(command, &mut context),
         Command::Config(command) => config::run(command, &mut context),
         Command::Session(command) => session::run(command, &mut context),
+        Command::Import(command) => import::run(&command, &mut context),
         Command::Run(command) => run::run(command, &mut context),
         Command::Store(command) => store::run(command, &mut context),
         Command::Audit(command) => audit::run(command, &mut context),

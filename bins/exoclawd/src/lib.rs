@@ -23,6 +23,7 @@ mod keys;
 mod log;
 mod nearest;
 mod notify;
+mod openclaw;
 mod plugins;
 mod providers;
 mod runtime_file;

@@ -166,8 +166,8 @@ pub(crate) fn arguments_digest(input: &serde_json::Value) -> String {
     hex::encode(Sha256::digest(input.to_string()))
 }
 
-/// Tells a repeated message from another one.
-pub(crate) fn message_digest(message: &Message) -> String {
+/// Tells a repeated message from another one: SHA-256 of its JSON, in hexadecimal.
+pub fn message_digest(message: &Message) -> String {
     hex::encode(Sha256::digest(serde_json::to_vec(message).unwrap_or_default()))
 }
 

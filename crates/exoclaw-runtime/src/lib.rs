@@ -60,6 +60,7 @@ mod tasks;
 pub use clock::{Clock, SystemClock};
 pub use config::{AgentConfig, ApprovalConfig, Parts, RuntimeConfig, StartError};
 pub use hub::{Lagged, Published, Subscription};
+pub use journal::message_digest;
 pub use plugins::{PluginSlot, Plugins, ReadyPlugin, Replaced};
 pub use price::Price;
 pub use recordings::{RecordedCalls, Recordings};

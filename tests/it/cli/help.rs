@@ -45,6 +45,8 @@ fn every_command_explains_itself() {
         &["run"],
         &["run", "show"],
         &["run", "replay"],
+        &["import"],
+        &["import", "openclaw"],
         &["store"],
         &["store", "check"],
         &["store", "rebuild"],

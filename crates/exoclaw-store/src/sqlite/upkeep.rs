@@ -18,7 +18,7 @@ pub use self::{
     backup::{Mark, backup, restore},
     check::{Findings, check, rebuild},
     run::{StoredRun, read_run},
-    transfer::{Exported, Imported, export_session, import_session},
+    transfer::{Exported, Imported, Importer, export_session, has_session, import_session},
 };
 use super::{OpenError, journal, open_reader, schema};
 use crate::{AppendError, Cause, Entry, ReadError};

@@ -8,11 +8,11 @@ use std::{
 };
 
 use exoclaw_protocol::{ErrorCode, RunId, SessionKey};
-use rusqlite::{OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{SqliteConfig, file, journal, open_writer},
+    super::{OpenError, SqliteConfig, file, journal, open_writer},
     Problem, UpkeepError, look, records,
 };
 use crate::{
@@ -102,42 +102,93 @@ pub fn import_session(
         return Err(lines.bad(&format!("version {} is not known here", heading.exoclaw_session)));
     }
     let session = session.cloned().unwrap_or(heading.session);
+    let entries = std::iter::from_fn(|| {
+        lines.next().map(|line| line.map(|Line { at_ms, record, .. }| (at_ms, record))).transpose()
+    });
+    // The heading is a line, too.
+    Importer::open(config)?.add(session, entries, now_ms).map_err(|error| match error {
+        UpkeepError::Refused { line, source } => UpkeepError::Refused { line: line + 1, source },
+        error => error,
+    })
+}
 
-    let _ownership = file::claim(&config.path)?;
-    let mut connection = open_writer(config)?;
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if journal::session(&transaction, &session)?.is_some() {
-        return Err(UpkeepError::SessionExists(session.to_string()));
+/// Puts sessions into a store that nobody uses meanwhile. Dropped, it gives the store free.
+#[derive(Debug)]
+pub struct Importer {
+    connection: Connection,
+    _ownership: file::Ownership,
+}
+
+impl Importer {
+    /// Takes the store for itself; one that is not there is made.
+    ///
+    /// # Errors
+    /// When the store is in use or can't be opened.
+    pub fn open(config: &SqliteConfig) -> Result<Self, UpkeepError> {
+        let ownership = file::claim(&config.path)?;
+        Ok(Self { connection: open_writer(config)?, _ownership: ownership })
     }
-    let (mut imported, mut open) = (Imported { session, records: 0, ended: 0 }, BTreeSet::new());
-    let mut append = |at_ms, record: Record, line| {
-        let refused = |source| UpkeepError::Refused { line, source };
-        let encoded = encoded::encode(vec![record]).map_err(refused)?;
-        let mut appended = journal::append(&transaction, &imported.session, at_ms, &encoded)?;
-        if let Err(AppendError::DuplicateKey(key)) = &appended {
-            // The earlier message's key was forgotten before this one came.
-            journal::forget_key(&transaction, &imported.session, key)?;
-            appended = journal::append(&transaction, &imported.session, at_ms, &encoded)?;
+
+    /// Adds a session that is not there yet, with records and their times, in order. All or nothing; runs that had not ended
+    /// are ended at `now_ms`. Without any record there is no session afterwards.
+    ///
+    /// # Errors
+    /// When the session is there, a record is refused (by its number, from 1), the store can't be written, or with the
+    /// first error among the records.
+    pub fn add(
+        &mut self,
+        session: SessionKey,
+        entries: impl Iterator<Item = Result<(u64, Record), UpkeepError>>,
+        now_ms: u64,
+    ) -> Result<Imported, UpkeepError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if journal::session(&transaction, &session)?.is_some() {
+            return Err(UpkeepError::SessionExists(session.to_string()));
         }
-        appended.map_err(refused)?;
-        imported.records += 1;
-        Ok::<_, UpkeepError>(())
-    };
-    while let Some(Line { at_ms, record, .. }) = lines.next()? {
-        match &record {
-            Record::Accepted { run_id, .. } => drop(open.insert(run_id.clone())),
-            Record::RunEnded { run_id, .. } => drop(open.remove(run_id)),
-            _ => {}
+        let (mut imported, mut open) = (Imported { session, records: 0, ended: 0 }, BTreeSet::new());
+        let mut append = |at_ms, record: Record| {
+            let line = imported.records + 1;
+            let refused = |source| UpkeepError::Refused { line, source };
+            let encoded = encoded::encode(vec![record]).map_err(refused)?;
+            let mut appended = journal::append(&transaction, &imported.session, at_ms, &encoded)?;
+            if let Err(AppendError::DuplicateKey(key)) = &appended {
+                // The earlier message's key was forgotten before this one came.
+                journal::forget_key(&transaction, &imported.session, key)?;
+                appended = journal::append(&transaction, &imported.session, at_ms, &encoded)?;
+            }
+            appended.map_err(refused)?;
+            imported.records = line;
+            Ok::<_, UpkeepError>(())
+        };
+        for entry in entries {
+            let (at_ms, record) = entry?;
+            match &record {
+                Record::Accepted { run_id, .. } => drop(open.insert(run_id.clone())),
+                Record::RunEnded { run_id, .. } => drop(open.remove(run_id)),
+                _ => {}
+            }
+            append(at_ms, record)?;
         }
-        append(at_ms, record, lines.number)?;
+        let ended = open.len() as u64;
+        for run_id in open {
+            append(now_ms, interrupted(run_id))?;
+        }
+        imported.ended = ended;
+        transaction.commit()?;
+        Ok(imported)
     }
-    let ended = open.len() as u64;
-    for run_id in open {
-        append(now_ms, interrupted(run_id), lines.number)?;
+}
+
+/// Whether a store has a session. It may be in use; one that is not there has none.
+///
+/// # Errors
+/// When the store is there and can't be read.
+pub fn has_session(path: &Path, session: &SessionKey) -> Result<bool, UpkeepError> {
+    match look(path) {
+        Ok(connection) => Ok(journal::session(&connection, session)?.is_some()),
+        Err(OpenError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
     }
-    imported.ended = ended;
-    transaction.commit()?;
-    Ok(imported)
 }
 
 fn interrupted(run_id: RunId) -> Record {
