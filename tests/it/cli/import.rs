@@ -51,7 +51,7 @@ fn conversations_are_taken_with_calls_results_and_times() {
     let (home, folder) = (home(), installation());
     let ended = import(home.path(), folder.path(), &[]).ok();
     assert_eq!(
-        ended.out,
+        ended.out.split_inclusive('\n').take(3).collect::<String>(),
         "imported agent:main:slack:dm:U12: 2 messages\nimported agent:ops:main: 2 messages\n\
          imported agent:main:main: 7 messages\n"
     );
@@ -192,4 +192,73 @@ fn other_folders_are_refused_by_what_they_are() {
     import(home.path(), &empty.path().join("none"), &[]).failed(74, &["read the folder"]);
     import(home.path(), Path::new("/dev/null"), &[]).failed(74, &["read the folder"]);
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_config_is_proposed_and_written_only_when_that_is_agreed() {
+    let (home, folder) = (super::home_with("# mine\n[gateway]\nport = 7301 # not the usual one\n"), installation());
+    let config = || fs::read_to_string(home.path().join("config.toml")).unwrap();
+    let before = config();
+    let dry = import(home.path(), folder.path(), &["--dry-run"]).ok();
+    insta::assert_snapshot!(
+        "proposed",
+        format!("{}---\n{}", dry.out, dry.talk).replace(home.path().to_str().unwrap(), "HOME")
+    );
+    let ended = import(home.path(), folder.path(), &[]).ok();
+    assert!(ended.talk.contains("the config is as it was: --yes writes this"), "{ended:#?}");
+    assert_eq!(config(), before);
+
+    let written = import(home.path(), folder.path(), &["--yes", "--json"]).ok().json();
+    assert_eq!(written["config"]["written"], true);
+    assert!(config().starts_with(&before), "{}", config());
+    let shown = run(home.path(), &["config", "show"]).ok().out;
+    for line in ["agents[0].id = \"ops\"", "agents[1].model = \"mock-1\"", "bindings[0].peer = \"channel:C1\""] {
+        assert!(shown.contains(line), "{line} is missing in {shown}");
+    }
+    // Nothing is granted, and nothing doubled.
+    assert!(!config().contains("tools") && !config().contains("plugins"), "{}", config());
+    let after = config();
+    let again = import(home.path(), folder.path(), &["--yes", "--json"]).ok().json();
+    assert_eq!(again["config"]["adds"], json!([]));
+    assert_eq!(config(), after);
+}
+
+#[test]
+fn secrets_of_its_config_are_named_and_go_nowhere() {
+    let (home, folder) = (home(), installation());
+    let ended = import(home.path(), folder.path(), &["--yes"]).ok();
+    let config = fs::read_to_string(home.path().join("config.toml")).unwrap();
+    assert!(!format!("{ended:?}{config}").contains("canary"), "{ended:#?}{config}");
+    for said in [
+        "models.providers.mock.apiKey: set EXOCLAW_MOCK_API_KEY",
+        "gateway.auth.token: `exoclawd token create NAME`",
+        "channels.telegram.botToken: `exoclawd secret set telegram-bottoken`",
+        "channels.slack.accounts.work.botToken: `exoclawd secret set slack-accounts-work-bottoken`",
+        "env.OPENROUTER_API_KEY: ",
+    ] {
+        assert!(ended.talk.contains(said), "{said:?} is missing in {ended:#?}");
+    }
+    assert!(!home.path().join("credentials").exists());
+}
+
+#[test]
+fn a_config_that_is_deep_large_or_elsewhere_keeps_no_conversation_from_being_read() {
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("x.json"), "{}").unwrap();
+    for (text, said) in [
+        (Some("[".repeat(1 << 20)), "more than 64 levels"),
+        (Some("x".repeat(5 << 20)), "more than"),
+        (None, "leads out"),
+    ] {
+        let (home, folder) = (home(), installation());
+        let file = folder.path().join("clawdbot.json");
+        fs::remove_file(&file).unwrap();
+        match text {
+            Some(text) => fs::write(&file, text).unwrap(),
+            None => std::os::unix::fs::symlink(outside.path().join("x.json"), &file).unwrap(),
+        }
+        let report = import(home.path(), folder.path(), &["--json"]).ok().json();
+        assert!(why(&report, "clawdbot.json").unwrap().contains(said), "{report}");
+        assert_eq!(report["sessions"].as_array().unwrap().len(), 3);
+    }
 }

@@ -1,5 +1,7 @@
 //! `import openclaw`: what another program keeps, taken over as far as it goes.
 
+mod change;
+
 use std::{fs::File, io::BufReader};
 
 use exoclaw_protocol::SessionKey;
@@ -10,6 +12,7 @@ use exoclaw_store::{
 };
 use serde_json::json;
 
+use self::change::Change;
 use super::{Context, store::upkeep_error};
 use crate::{
     cli::{ImportCommand, ImportOpenclawArgs},
@@ -37,10 +40,18 @@ pub(super) fn run(command: &ImportCommand, context: &mut Context<'_>) -> Result<
 fn openclaw(args: &ImportOpenclawArgs, context: &mut Context<'_>) -> Result<Exit, CliError> {
     let folder = Folder::open(&args.dir).map_err(folder_error)?;
     let mut left = Left::default();
+    // Before anything is written: a config that is broken is no ground to build on.
+    let mut change = Change::plan(&folder, &mut left, context)?;
     let failed = |error| CliError::new(Exit::Io, format!("list {}", args.dir.display())).because(error);
     let sessions = openclaw::sessions(&folder, &mut left).map_err(failed)?;
     let taken = take(&folder, sessions, args.dry_run, &mut left, context)?;
-    show(args, &taken, &left, context)?;
+    if args.yes {
+        change.write(context)?;
+    }
+    show(args, &taken, &left, &change, context)?;
+    if !args.yes && !args.dry_run && !change.lines.is_empty() {
+        change.offer(context)?;
+    }
     Ok(Exit::Ok)
 }
 
@@ -105,7 +116,13 @@ fn would_add(
     transcript.try_for_each(|entry| entry.map(drop))
 }
 
-fn show(args: &ImportOpenclawArgs, taken: &[Taken], left: &Left, context: &mut Context<'_>) -> Result<(), CliError> {
+fn show(
+    args: &ImportOpenclawArgs,
+    taken: &[Taken],
+    left: &Left,
+    change: &Change,
+    context: &mut Context<'_>,
+) -> Result<(), CliError> {
     let terminal = &mut *context.terminal;
     if terminal.json {
         let sessions = taken.iter().map(|taken| json!({ "session": taken.session, "messages": taken.messages }));
@@ -116,6 +133,8 @@ fn show(args: &ImportOpenclawArgs, taken: &[Taken], left: &Left, context: &mut C
             "left": named.collect::<Vec<_>>(),
             "leftUnnamed": left.unnamed,
             "leftParts": left.counted,
+            "config": { "path": change.path, "adds": change.lines, "written": change.written },
+            "secrets": change.secrets.iter().map(|(at, instead)| json!({ "at": at, "instead": instead })).collect::<Vec<_>>(),
         }))?;
         return Ok(());
     }
@@ -135,6 +154,16 @@ fn show(args: &ImportOpenclawArgs, taken: &[Taken], left: &Left, context: &mut C
     }
     for (what, count) in &left.counted {
         terminal.say(format_args!("{label} {count} × {what}"))?;
+    }
+    for (at, instead) in &change.secrets {
+        terminal.say(format_args!("{label} the secret {}: {}", printable(at), printable(instead)))?;
+    }
+    if !change.lines.is_empty() {
+        let done = if change.written { "added to" } else { "proposed for" };
+        terminal.line(format_args!("{done} {}:", change.path.display()))?;
+        for line in &change.lines {
+            terminal.line(format_args!("  + {}", printable(line)))?;
+        }
     }
     if args.dry_run {
         terminal.say("nothing was written")?;

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use exoclaw_router::Binding;
 use exoclaw_runtime::Selector;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
@@ -99,6 +100,27 @@ impl Edit {
         agent.insert("model", value(model));
         agents.push(agent);
         Ok(())
+    }
+
+    /// Gives an agent what comes from somewhere.
+    pub(crate) fn add_binding(&mut self, binding: &Binding) -> Result<(), EditError> {
+        let Binding { agent, channel, account, peer, guild, team, place: _ } = binding;
+        let peer = peer.as_ref().map(ToString::to_string);
+        let fields = [("channel", channel), ("account", account), ("peer", &peer), ("guild", guild), ("team", team)];
+        let mut table = Table::new();
+        table.insert("agent", value(agent.as_str()));
+        for (key, text) in fields {
+            if let Some(text) = text {
+                table.insert(key, value(text));
+            }
+        }
+        self.tables("bindings")?.push(table);
+        Ok(())
+    }
+
+    /// What the file would be.
+    pub(crate) fn text(&self) -> String {
+        self.document.to_string()
     }
 
     /// Lets an agent use a tool.

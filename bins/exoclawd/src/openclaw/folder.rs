@@ -16,7 +16,7 @@ const DATABASE: &str = "state/openclaw.sqlite";
 const AGENT_DATABASE: &str = "agent/openclaw-agent.sqlite";
 
 /// Files of settings, the later name first.
-const SETTINGS: [&str; 2] = ["openclaw.json", "clawdbot.json"];
+pub(super) const SETTINGS: [&str; 2] = ["openclaw.json", "clawdbot.json"];
 
 /// A folder that nothing is read outside of.
 #[derive(Debug)]
