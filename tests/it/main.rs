@@ -7,6 +7,7 @@ mod chat;
 mod cli;
 mod clients;
 mod durable;
+mod hostile;
 mod languages;
 mod network;
 mod replace;

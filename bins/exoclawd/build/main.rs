@@ -26,6 +26,9 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// Chooses a folder to embed, or the word `none`.
 const DIST: &str = "EXOCLAW_PLUGINS_DIST";
 
+/// The example that nobody wants in a demo.
+const HOSTILE: &str = "hostile";
+
 fn main() -> Result<()> {
     let crate_dir = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let out_dir = PathBuf::from(variable("OUT_DIR")?);
@@ -42,8 +45,9 @@ fn main() -> Result<()> {
     };
     let mut table = String::from("&[\n");
     for file in files {
-        // Nothing leaves the machine in the demo.
-        if !Manifest::of_component(&fs::read(&file)?)?.requests.http.is_empty() {
+        // Nothing leaves the machine in the demo, and nothing tries to break out of it.
+        let manifest = Manifest::of_component(&fs::read(&file)?)?;
+        if !manifest.requests.http.is_empty() || manifest.name.as_str() == HOSTILE {
             continue;
         }
         let name = file.file_stem().and_then(|name| name.to_str()).ok_or("a plugin's file name is not Unicode")?;
