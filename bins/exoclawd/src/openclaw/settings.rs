@@ -1,4 +1,4 @@
-//! The config of an OpenClaw: JSON as people write it, with comments and commas to spare (JSON5, https://spec.json5.org).
+//! The config of an OpenClaw: JSON as people write it, with comments and commas to spare (JSON5, <https://spec.json5.org>).
 
 use std::fmt;
 
