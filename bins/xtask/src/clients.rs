@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use crate::{
-    ci,
+    ci, python,
     shell::{Result, Shell},
     toolchain,
 };
@@ -42,8 +42,9 @@ pub(crate) fn clients(shell: &mut Shell, args: &[String]) -> Result<()> {
 }
 
 fn fetch(shell: &Shell, folder: &Path) -> Result<()> {
+    python::with(shell, &folder.join("python"), &PYTHON)?;
     let fetched = folder.join("fetched");
-    let wanted = [&[NODE][..], &PACKAGES, &OLD, &PYTHON].concat().join("\n");
+    let wanted = [&[NODE][..], &PACKAGES, &OLD].concat().join("\n");
     if fs::read_to_string(&fetched).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
@@ -64,9 +65,6 @@ fn fetch(shell: &Shell, folder: &Path) -> Result<()> {
     shell.run(&mut npm(folder, &[&[NODE][..], &PACKAGES].concat()))?;
     shell.run(&mut npm(&old, &OLD))?;
     stand_in(&old.join("node_modules/libsignal"))?;
-    shell.run(shell.command("python3").args(["-m", "venv", "--clear"]).arg(folder.join("python")))?;
-    shell
-        .run(shell.command(folder.join("python/bin/python")).args(["-m", "pip", "install", "--quiet"]).args(PYTHON))?;
     fs::write(fetched, wanted)?;
     Ok(())
 }

@@ -4,21 +4,18 @@ use std::{
     collections::BTreeMap,
     env, fs,
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Stdio},
 };
 
 use crate::{
+    python,
     shell::{Result, Shell},
-    toolchain,
 };
 
 /// The suite, a package of Python's, and its version.
 const SUITE: &str = "kosoku";
 const VERSION: &str = "0.1.0";
-
-/// What Python needs for a folder of packages of its own.
-const PACKAGES: [&str; 2] = ["python3", "python3-venv"];
 
 /// What is left out: 9 measures speed, with messages above our limit; 12 and 13 compress, which is not negotiated here.
 const LEFT_OUT: [&str; 3] = ["9.*", "12.*", "13.*"];
@@ -43,8 +40,9 @@ type Outcome = (BTreeMap<u32, BTreeMap<String, usize>>, Vec<String>);
 
 /// Installs the suite under `target/tools`, runs it, and prints what came of each group.
 pub(crate) fn conformance(shell: &mut Shell) -> Result<()> {
-    let suite = match setup(shell) {
-        Ok(suite) => suite,
+    let folder = shell.tools().join(SUITE);
+    let python = match python::with(shell, &folder, &[&format!("{SUITE}=={VERSION}")]) {
+        Ok(python) => python,
         Err(error) if env::var_os("CI").is_none() => {
             eprintln!("not tried, as Python is missing: {error}");
             return Ok(());
@@ -57,8 +55,12 @@ pub(crate) fn conformance(shell: &mut Shell) -> Result<()> {
     if reports.exists() {
         fs::remove_dir_all(&reports)?;
     }
-    let mut run = shell.command(suite);
-    run.arg(&address).args(LEFT_OUT.iter().flat_map(|group| ["-x", group])).args(["-p", "4", "-o"]).arg(&reports);
+    let mut run = shell.command(python);
+    run.arg(folder.join("bin").join(SUITE))
+        .arg(&address)
+        .args(LEFT_OUT.iter().flat_map(|group| ["-x", group]))
+        .args(["-p", "4", "-o"])
+        .arg(&reports);
     let ran = shell.run(&mut run);
     let (groups, failed) = read(&fs::read_to_string(reports.join("index.json"))?);
     println!("{:>5}  {:20} {:>5}  {}", "group", "", "cases", GOOD.map(|word| format!("{word:>14}")).concat());
@@ -79,28 +81,6 @@ pub(crate) fn conformance(shell: &mut Shell) -> Result<()> {
         return Err(format!("cases are missing: {}", missing.join(", ")).into());
     }
     ran
-}
-
-/// Where the suite is.
-fn setup(shell: &Shell) -> Result<PathBuf> {
-    let folder = shell.tools().join(SUITE);
-    let suite = folder.join("bin").join(SUITE);
-    let version = format!("import importlib.metadata as m; print(m.version('{SUITE}'))");
-    let python = || shell.command(folder.join("bin/python"));
-    if suite.exists() && shell.read(python().args(["-c", &version])).is_ok_and(|found| found == VERSION) {
-        return Ok(suite);
-    }
-    let venv = || {
-        let mut venv = shell.command("python3");
-        venv.args(["-m", "venv", "--clear"]).arg(&folder);
-        venv
-    };
-    if shell.run(&mut venv()).is_err() {
-        toolchain::install_packages(shell, &PACKAGES)?;
-        shell.run(&mut venv())?;
-    }
-    shell.run(python().args(["-m", "pip", "install", "--quiet", &format!("{SUITE}=={VERSION}")]))?;
-    Ok(suite)
 }
 
 /// A server that ends with its owner.

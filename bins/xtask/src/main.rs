@@ -12,6 +12,7 @@ mod conformance;
 mod deny;
 mod faults;
 mod plugins;
+mod python;
 mod shell;
 mod toolchain;
 mod up;
