@@ -5,7 +5,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -13,19 +13,16 @@ use std::{
 use exoclaw_tests::daemon::{Daemon, Setup, TOKEN};
 use serde_json::Value;
 
+use crate::recipe::{ok, wanted};
+
 /// The folder that holds them, where they are to be used.
 const CLIENTS: &str = "EXOCLAW_CLIENTS";
 
 /// Far longer than any of them takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-#[expect(clippy::print_stdout, reason = "a test that is left out says so")]
 fn folder() -> Option<PathBuf> {
-    let folder = std::env::var_os(CLIENTS).map(PathBuf::from);
-    if folder.is_none() {
-        println!("left out: `cargo xtask clients` runs it");
-    }
-    folder
+    wanted(CLIENTS, "clients").map(PathBuf::from)
 }
 
 /// One command line of OpenClaw's, with a home of its own.
@@ -113,15 +110,6 @@ fn until(screen: impl Fn() -> String, shown: &str) {
         assert!(begun.elapsed() < PATIENCE, "the screen never showed {shown:?}:\n{now}");
         thread::sleep(Duration::from_millis(100));
     }
-}
-
-/// Runs a command to its end, which must be a good one, and gives what it printed.
-#[track_caller]
-fn ok(command: &mut Command) -> String {
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (out, talk) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}\n{out}\n{talk}");
-    out.into_owned()
 }
 
 /// A script of ours that uses a library, beside the libraries.

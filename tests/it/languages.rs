@@ -14,25 +14,13 @@ use std::{
 use exoclaw_tests::daemon::exoclawd;
 use serde_json::{Value, json};
 
+use crate::recipe::{self, ok};
+
 /// Set where the tools are to be used.
 const WANTED: &str = "EXOCLAW_LANGUAGES";
 
-#[expect(clippy::print_stdout, reason = "a test that is left out says so")]
 fn wanted() -> bool {
-    let wanted = std::env::var_os(WANTED).is_some();
-    if !wanted {
-        println!("left out: `cargo xtask languages` runs it");
-    }
-    wanted
-}
-
-/// Runs a command to its end, which must be a good one, and gives what it printed.
-#[track_caller]
-fn ok(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (out, talk) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}\n{out}\n{talk}");
-    out.into_owned()
+    recipe::wanted(WANTED, "languages").is_some()
 }
 
 /// A project made, built and tested as its README says.

@@ -10,6 +10,7 @@ mod durable;
 mod hostile;
 mod languages;
 mod network;
+mod recipe;
 mod replace;
 mod sessions;
 mod telemetry;
