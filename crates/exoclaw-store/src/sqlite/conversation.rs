@@ -55,20 +55,7 @@ fn of_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Resul
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into()))
 }
 
-/// Takes in all messages that are stored, for a table that is new. Damaged records are left out: they are named elsewhere.
+/// Takes in all messages that are stored, for a table that is new.
 pub(super) fn fill(connection: &Connection) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(
-        "SELECT records.session, sessions.key, seq, at_ms, crc32, json FROM records
-         JOIN sessions ON sessions.id = records.session WHERE json LIKE '{\"kind\":\"accepted\"%' ORDER BY records.id",
-    )?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let (key, seq, at_ms): (String, u64, u64) =
-            (row.get(1)?, row.get::<_, i64>(2)?.cast_unsigned(), row.get::<_, i64>(3)?.cast_unsigned());
-        let json = row.get_ref(5)?.as_bytes().unwrap_or_default();
-        if let Ok(record) = journal::decode(&key, seq, at_ms, row.get(4)?, json) {
-            add(connection, row.get(0)?, seq, &record)?;
-        }
-    }
-    Ok(())
+    journal::of_kind(connection, "accepted", |at, record| add(connection, at.session, at.seq, &record))
 }

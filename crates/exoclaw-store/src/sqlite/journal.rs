@@ -165,6 +165,41 @@ pub(super) fn decode(session: &str, seq: u64, at_ms: u64, crc: i64, json: &[u8])
     encoded::decode(session, seq, json)
 }
 
+/// Where a stored record stands.
+pub(super) struct Place {
+    /// Number of the session's row.
+    pub(super) session: i64,
+    pub(super) seq: u64,
+    pub(super) at_ms: u64,
+}
+
+/// Hands on every stored record of a kind in the order they were written. Damaged ones are left out: they are named
+/// elsewhere.
+pub(super) fn of_kind(
+    connection: &Connection,
+    kind: &str,
+    mut take: impl FnMut(Place, Record) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "SELECT records.session, sessions.key, seq, at_ms, crc32, json FROM records
+         JOIN sessions ON sessions.id = records.session WHERE json LIKE '{\"kind\":\"' || ?1 || '\"%' ORDER BY records.id",
+    )?;
+    let mut rows = statement.query([kind])?;
+    while let Some(row) = rows.next()? {
+        let key: String = row.get(1)?;
+        let place = Place {
+            session: row.get(0)?,
+            seq: row.get::<_, i64>(2)?.cast_unsigned(),
+            at_ms: row.get::<_, i64>(3)?.cast_unsigned(),
+        };
+        let json = row.get_ref(5)?.as_bytes().unwrap_or_default();
+        if let Ok(record) = decode(&key, place.seq, place.at_ms, row.get(4)?, json) {
+            take(place, record)?;
+        }
+    }
+    Ok(())
+}
+
 /// Collects rows and leaves out, with a line in the log, those that can't be understood: one bad row must not hide the others.
 fn sound<T>(rows: impl Iterator<Item = rusqlite::Result<T>>) -> rusqlite::Result<Vec<T>> {
     let mut collected = Vec::new();

@@ -40,22 +40,12 @@ pub(super) fn add(
     Ok(())
 }
 
-/// Adds all steps that are stored, for a table that is new. Damaged records are left out: they are named elsewhere.
+/// Adds all steps that are stored, for a table that is new.
 pub(super) fn fill(connection: &Connection) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(
-        "SELECT records.session, sessions.key, seq, at_ms, crc32, json FROM records
-         JOIN sessions ON sessions.id = records.session WHERE json LIKE '{\"kind\":\"step\"%' ORDER BY records.id",
-    )?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let (key, seq, at_ms): (String, u64, u64) =
-            (row.get(1)?, row.get::<_, i64>(2)?.cast_unsigned(), row.get::<_, i64>(3)?.cast_unsigned());
-        let json = row.get_ref(5)?.as_bytes().unwrap_or_default();
-        if let Ok(Record::Step { run_id, usage, cost, .. }) = journal::decode(&key, seq, at_ms, row.get(4)?, json) {
-            add(connection, row.get(0)?, at_ms, &run_id, (&usage, cost))?;
-        }
-    }
-    Ok(())
+    journal::of_kind(connection, "step", |at, record| match record {
+        Record::Step { run_id, usage, cost, .. } => add(connection, at.session, at.at_ms, &run_id, (&usage, cost)),
+        _ => Ok(()),
+    })
 }
 
 /// Adds up in here rather than in SQL, whose sums fail where they are too large.
