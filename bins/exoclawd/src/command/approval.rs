@@ -57,10 +57,9 @@ fn unknown(id: &ApprovalId) -> CliError {
 pub(super) fn question(approval: &Approval, colour: Palette) -> String {
     let Approval { id, session, tool, input, effect, expires_ms, .. } = approval;
     let left = duration(Duration::from_millis(expires_ms.saturating_sub(SystemClock.now_ms())));
-    let effect = serde_json::json!(effect);
     let what = colour.paint(Style::Note, escaped(tool));
     let id = colour.paint(Style::Bold, id);
-    let effect = effect.as_str().unwrap_or_default();
+    let effect = effect.as_str();
     format!("{id}  {what} ({effect}) in {session}, for {left}\n  {}", escaped(&input.to_string()))
 }
 

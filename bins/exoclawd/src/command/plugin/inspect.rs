@@ -67,7 +67,7 @@ pub(super) fn head(manifest: &Manifest, context: &mut Context<'_>) -> Result<(),
 pub(super) fn tools(manifest: &Manifest) -> Vec<String> {
     let width = manifest.tools.iter().map(|tool| tool.name.as_str().len()).max().unwrap_or(0);
     let line = |tool: &exoclaw_sandbox::ToolDecl| {
-        let effect = format!("{:?}", tool.effect).to_lowercase();
+        let effect = tool.effect.as_str();
         format!("{:<width$}  {effect:<10}  {}", tool.name, shortened(&tool.description, 120))
     };
     manifest.tools.iter().map(line).collect()
