@@ -20,7 +20,7 @@ pub(super) struct Shown {
 /// One thing that was missed.
 #[derive(Debug, PartialEq)]
 pub(super) enum Missed {
-    /// Words, which go on from those that were shown or begin anew.
+    /// Words, which go on from those that were shown or begin anew; of a beginning there may be none so far.
     Text {
         text: String,
         goes_on: bool,
@@ -120,8 +120,12 @@ impl Shown {
     fn say(&self, step: usize, text: &str, missed: &mut Vec<Missed>) {
         let rest = if step == self.steps { text.strip_prefix(&*self.said) } else { None };
         let (new, goes_on) = (rest.unwrap_or(text), rest.is_some());
-        if step >= self.steps && !new.is_empty() {
+        let begins_anew = step == self.steps && !goes_on;
+        if step >= self.steps && (begins_anew || !new.is_empty()) {
             missed.push(Missed::Text { text: new.to_owned(), goes_on });
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
