@@ -67,6 +67,15 @@ pub(crate) enum Shown {
     Unseen(TooMany),
 }
 
+impl From<Result<Option<Pass>, TooMany>> for Shown {
+    fn from(checked: Result<Option<Pass>, TooMany>) -> Self {
+        match checked {
+            Ok(pass) => pass.map_or(Self::Wrong, Self::Known),
+            Err(too_many) => Self::Unseen(too_many),
+        }
+    }
+}
+
 /// The credentials that are good now.
 #[derive(Debug)]
 pub(crate) struct Auth {
@@ -116,10 +125,7 @@ impl Auth {
                 }
                 Some(_) | None => Ok(None),
             };
-            return match pass {
-                Ok(pass) => pass.map_or(Shown::Wrong, Shown::Known),
-                Err(too_many) => Shown::Unseen(too_many),
-            };
+            return pass.into();
         }
         if self.owner.is_none() {
             return Shown::Known(Pass::owner());

@@ -25,7 +25,8 @@ use crate::{
     LoginLinks,
     admission::Place,
     api,
-    auth::{Auth, Shown},
+    auth::{Auth, Pass, Shown},
+    limiter::TooMany,
     openclaw::{OpenClaw, Presence},
     site::Site,
     socket::JsonRpc,
@@ -61,13 +62,24 @@ impl Door {
     pub(crate) fn head(&self, headers: &HeaderMap, own_page: bool, peer: Peer) -> Shown {
         let shown = self.auth().head(headers, own_page, peer);
         let decision = match &shown {
-            Shown::Known(_) => Some(Credential::Allowed),
-            Shown::Nothing => None,
-            Shown::Forgotten | Shown::Wrong => Some(Credential::Refused),
-            Shown::Unseen(_) => Some(Credential::Limited),
+            Shown::Known(_) => Credential::Allowed,
+            Shown::Nothing => return shown,
+            Shown::Forgotten | Shown::Wrong => Credential::Refused,
+            Shown::Unseen(_) => Credential::Limited,
         };
-        decision.into_iter().for_each(|decision| self.runtime.metrics().credential(decision));
+        self.runtime.metrics().credential(decision);
         shown
+    }
+
+    /// Checks a token that was shown anywhere else, and counts what became of it.
+    pub(crate) fn token(&self, token: &str, peer: Peer) -> Result<Option<Pass>, TooMany> {
+        let checked = self.auth().token(token, peer.source());
+        self.runtime.metrics().credential(match &checked {
+            Ok(Some(_)) => Credential::Allowed,
+            Ok(None) => Credential::Refused,
+            Err(_) => Credential::Limited,
+        });
+        checked
     }
 }
 

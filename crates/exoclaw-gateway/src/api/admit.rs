@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use exoclaw_protocol::Scope;
-use exoclaw_runtime::metrics::Credential;
 use exoclaw_store::audit::{Decision, Entry, What};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -45,7 +44,7 @@ pub(super) fn check(
     let entry = || Entry::new(What::Authentication, "request", Decision::Refused).from(peer.audited());
     let key = KEYS.iter().find_map(|name| headers.get(*name)).filter(|_| !headers.contains_key(AUTHORIZATION));
     let shown = match key {
-        Some(key) => by_key(door, key, peer),
+        Some(key) => door.token(key.to_str().unwrap_or_default().trim(), peer).into(),
         None => door.head(headers, own_page, peer),
     };
     let pass = match shown {
@@ -66,17 +65,6 @@ pub(super) fn check(
         return Err(Refused::Outside(needed));
     }
     Ok(pass)
-}
-
-fn by_key(door: &Door, key: &HeaderValue, peer: Peer) -> Shown {
-    let checked = door.auth().token(key.to_str().unwrap_or_default().trim(), peer.source());
-    let (decision, shown) = match checked {
-        Ok(Some(pass)) => (Credential::Allowed, Shown::Known(pass)),
-        Ok(None) => (Credential::Refused, Shown::Wrong),
-        Err(too_many) => (Credential::Limited, Shown::Unseen(too_many)),
-    };
-    door.runtime.metrics().credential(decision);
-    shown
 }
 
 impl Refused {

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, future::Future, sync::Arc};
 
 use exoclaw_protocol::{RpcError, Secret, SessionKey};
-use exoclaw_runtime::{Published, Subscription, metrics::Credential};
+use exoclaw_runtime::{Published, Subscription};
 use exoclaw_store::audit::{Decision, Entry, What};
 use futures::future::BoxFuture;
 use tokio::time::Instant;
@@ -132,12 +132,6 @@ pub(crate) struct Desk<'a> {
 impl Desk<'_> {
     /// Checks a token, and counts what became of it.
     pub(crate) fn token(&self, token: &Secret) -> Result<Option<Pass>, TooMany> {
-        let checked = self.door.auth().token(token.expose(), self.peer.source());
-        self.door.runtime.metrics().credential(match &checked {
-            Ok(Some(_)) => Credential::Allowed,
-            Ok(None) => Credential::Refused,
-            Err(_) => Credential::Limited,
-        });
-        checked
+        self.door.token(token.expose(), self.peer)
     }
 }
