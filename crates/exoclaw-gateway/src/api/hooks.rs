@@ -1,6 +1,6 @@
 //! `POST /hooks/agent` and `/hooks/wake`: a message from whoever has no more than a POST. It is durable when it is answered.
 
-use exoclaw_protocol::{AgentId, Block, ChatSendParams, IdempotencyKey, RpcError, SessionKey, SessionRef};
+use exoclaw_protocol::{AgentId, Block, ChatSendParams, IdempotencyKey, RpcError, SessionRef};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
@@ -41,24 +41,14 @@ pub(super) async fn agent(door: &Door, admitted: &Admitted, body: &[u8]) -> Resu
         None => start::agent_of(door, "exoclaw").await?,
     };
     let session = match asked.session_key {
-        Some(session) => session,
-        None => {
-            let place = start::place(&agent, &admitted.headers, None)?;
-            place.session
-        }
-    };
-    let session = match session {
-        SessionRef::Name(name) => {
-            let key = SessionKey::new(&agent, [name.as_str()]);
-            key.map_err(|error| RpcError::invalid_params(error.to_string()))?.into()
-        }
-        SessionRef::Key(key) => SessionRef::Key(key),
+        Some(session) => session.resolve(&agent).map_err(|error| RpcError::invalid_params(error.to_string()))?,
+        None => start::place(&agent, &admitted.headers, None)?.session,
     };
     let text = match asked.name.filter(|name| !name.trim().is_empty()) {
         Some(name) => format!("[{}] {}", name.trim(), asked.message),
         None => asked.message,
     };
-    let run_id = send(door, admitted, session, text, asked.idempotency_key).await?;
+    let run_id = send(door, admitted, session.into(), text, asked.idempotency_key).await?;
     Ok(answer::json(StatusCode::OK, &json!({ "ok": true, "runId": run_id })))
 }
 

@@ -42,7 +42,7 @@ pub(super) async fn answer(door: &Door, admitted: Admitted, body: &[u8]) -> Resu
     let agent = start::agent_of(door, &asked.model).await?;
     let mut place = start::place(&agent, &admitted.headers, asked.user.as_deref())?;
     if let Some(previous) = &asked.previous_response_id {
-        place.session = session_of(previous)?.into();
+        place.session = session_of(previous)?;
         place.lasting = true;
     }
     let messages = match asked.input {
@@ -50,7 +50,7 @@ pub(super) async fn answer(door: &Door, admitted: Admitted, body: &[u8]) -> Resu
         Input::Items(items) => items,
     };
     let content = prompt::of(asked.instructions.as_deref(), &messages, place.lasting)?;
-    let session = door.runtime.session_key(&place.session)?;
+    let session = place.session.clone();
     let run = start::run(door, &admitted, place, content).await?;
     let voice = Answering {
         id: id_of(&session),

@@ -27,7 +27,7 @@ pub(super) enum Run {
 
 /// Which session a request means.
 pub(super) struct Place {
-    pub(super) session: SessionRef,
+    pub(super) session: SessionKey,
     /// It knows what was said before.
     pub(super) lasting: bool,
     key: Option<IdempotencyKey>,
@@ -58,10 +58,7 @@ pub(super) fn place(agent: &AgentId, headers: &HeaderMap, user: Option<&str>) ->
     let key = text("idempotency-key").map(str::parse::<IdempotencyKey>).transpose().map_err(invalid)?;
     if let Some(name) = SESSION.iter().find_map(|name| text(name)) {
         let named: SessionRef = name.parse().map_err(invalid)?;
-        let session = match named {
-            SessionRef::Name(name) => SessionKey::new(agent, [name.as_str()]).map_err(invalid)?.into(),
-            SessionRef::Key(key) => SessionRef::Key(key),
-        };
+        let session = named.resolve(agent).map_err(invalid)?;
         return Ok(Place { session, lasting: true, key });
     }
     let (segments, lasting) = match (user.filter(|user| !user.is_empty()), &key) {
@@ -70,7 +67,7 @@ pub(super) fn place(agent: &AgentId, headers: &HeaderMap, user: Option<&str>) ->
         (None, None) => (["api".to_owned(), crate::auth::random_text()], false),
     };
     let session = SessionKey::new(agent, segments.iter().map(String::as_str)).map_err(invalid)?;
-    Ok(Place { session: session.into(), lasting, key })
+    Ok(Place { session, lasting, key })
 }
 
 /// Makes the message durable; its run follows.
@@ -80,7 +77,7 @@ pub(super) fn place(agent: &AgentId, headers: &HeaderMap, user: Option<&str>) ->
 pub(super) async fn run(door: &Door, admitted: &Admitted, place: Place, content: Vec<Block>) -> Result<Run, RpcError> {
     let Place { session, key, .. } = place;
     let params = ChatSendParams {
-        session: Some(session),
+        session: Some(session.into()),
         content: Some(content),
         idempotency_key: key,
         ..ChatSendParams::default()

@@ -73,13 +73,12 @@ impl Line {
     pub(super) fn session(&self, name: &str, agent: Option<&str>) -> Result<SessionRef, ErrorShape> {
         let invalid = |error: &dyn std::fmt::Display| ErrorShape::new(Code::InvalidRequest, error.to_string());
         let named: SessionRef = name.parse().map_err(|error| invalid(&error))?;
-        match (named, agent) {
-            (SessionRef::Name(name), Some(agent)) => {
+        match (&named, agent) {
+            (SessionRef::Name(_), Some(agent)) => {
                 let agent: AgentId = agent.parse().map_err(|error| invalid(&error))?;
-                let key = SessionKey::new(&agent, [name.as_str()]).map_err(|error| invalid(&error))?;
-                Ok(key.into())
+                named.resolve(&agent).map(SessionRef::Key).map_err(|error| invalid(&error))
             }
-            (named, _) => Ok(named),
+            _ => Ok(named),
         }
     }
 
