@@ -236,25 +236,25 @@ async fn stop(
     run: Option<&str>,
 ) -> Result<Reply, ErrorShape> {
     let failed = |error: RpcError| error_of(&error, line.version);
-    let found = match run {
+    let key = session_key(door, &session)?;
+    let run_id = match run {
         None => None,
         Some(name) => match line.run_named(name) {
-            Some((run_id, in_session)) => {
-                let meant = session_key(door, &session)?;
-                if in_session.is_some_and(|in_session| in_session != meant) {
-                    return Err(ErrorShape::new(Code::InvalidRequest, "runId does not match sessionKey"));
-                }
-                Some(run_id)
-            }
+            Some((run_id, _)) => Some(run_id),
             None => match find(door, &session, name).await.map_err(failed)? {
                 Some(run_id) => Some(run_id),
-                None => return Ok(json!({ "ok": true, "aborted": false, "runIds": [] }).into()),
+                None => return Ok(stopped(line, &[]).into()),
             },
         },
     };
-    line.call_session(&session_key(door, &session)?, called);
-    let aborted = door.runtime.abort(ChatAbortParams { session, run_id: found }).await.map_err(failed)?;
-    Ok(stopped(line, &aborted.run_ids).into())
+    line.call_session(&key, called);
+    match door.runtime.abort(ChatAbortParams { session: key.into(), run_id }).await {
+        Ok(aborted) => Ok(stopped(line, &aborted.run_ids).into()),
+        Err(error) if error.code == ErrorCode::InvalidParams => {
+            Err(ErrorShape::new(Code::InvalidRequest, "runId does not match sessionKey"))
+        }
+        Err(error) => Err(failed(error)),
+    }
 }
 
 fn stopped(line: &Line, runs: &[RunId]) -> Value {
