@@ -113,7 +113,7 @@ pub(crate) async fn answer(
     };
     place.known();
     if let Path::Models(model) = path {
-        return models::answer(door, model).await.unwrap_or_else(|error| tongue.told(&error));
+        return models::answer(door, model).unwrap_or_else(|error| tongue.told(&error));
     }
     let body = match body::read(body).await {
         Ok(body) => body,

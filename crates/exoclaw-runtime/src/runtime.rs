@@ -202,6 +202,11 @@ impl Runtime {
         })
     }
 
+    /// The agents, in the order of the config.
+    pub fn agents(&self) -> &[AgentStatus] {
+        &self.inner.agent_status
+    }
+
     /// Answers `plugin.list`.
     pub fn plugins(&self) -> PluginListResult {
         PluginListResult { plugins: self.inner.plugins.list() }

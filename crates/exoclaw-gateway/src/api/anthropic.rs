@@ -36,7 +36,7 @@ struct Metadata {
 pub(super) async fn answer(door: &Door, admitted: Admitted, body: &[u8]) -> Result<Answer, RpcError> {
     let asked: Asked = super::read(body)?;
     super::no_tools(&asked.tools)?;
-    let agent = start::agent_of(door, &asked.model).await?;
+    let agent = start::agent_of(door, &asked.model)?;
     let user = asked.metadata.and_then(|metadata| metadata.user_id);
     let place = start::place(&agent, &admitted.headers, user.as_deref())?;
     let system = match asked.system {

@@ -41,7 +41,7 @@ pub(super) async fn answer(door: &Door, admitted: Admitted, body: &[u8]) -> Resu
         return Err(RpcError::invalid_params("n: an agent gives one answer"));
     }
     super::no_tools(&asked.tools)?;
-    let agent = start::agent_of(door, &asked.model).await?;
+    let agent = start::agent_of(door, &asked.model)?;
     let place = start::place(&agent, &admitted.headers, asked.user.as_deref())?;
     let content = prompt::of(None, &asked.messages, place.lasting)?;
     let run = start::run(door, &admitted, place, content).await?;

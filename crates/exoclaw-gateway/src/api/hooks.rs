@@ -38,7 +38,7 @@ pub(super) async fn agent(door: &Door, admitted: &Admitted, body: &[u8]) -> Resu
     let asked: Agent = super::read(body)?;
     let agent = match &asked.agent_id {
         Some(agent) => agent.clone(),
-        None => start::agent_of(door, "exoclaw").await?,
+        None => start::agent_of(door, "exoclaw")?,
     };
     let session = match asked.session_key {
         Some(session) => session.resolve(&agent).map_err(|error| RpcError::invalid_params(error.to_string()))?,

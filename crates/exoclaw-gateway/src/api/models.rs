@@ -8,13 +8,12 @@ use super::start;
 use crate::http::{Answer, Door, answer};
 
 /// All agents, or one.
-pub(super) async fn answer(door: &Door, model: Option<&str>) -> Result<Answer, RpcError> {
+pub(super) fn answer(door: &Door, model: Option<&str>) -> Result<Answer, RpcError> {
     if let Some(model) = model {
-        start::agent_of(door, model).await?;
+        start::agent_of(door, model)?;
         return Ok(answer::json(StatusCode::OK, &entry(model)));
     }
-    let agents = door.runtime.status().await?.agents;
-    let names = agents.iter().map(|agent| entry(&format!("exoclaw/{}", agent.id)));
+    let names = door.runtime.agents().iter().map(|agent| entry(&format!("exoclaw/{}", agent.id)));
     let all: Vec<Value> = std::iter::once(entry("exoclaw")).chain(names).collect();
     Ok(answer::json(StatusCode::OK, &json!({ "object": "list", "data": all })))
 }

@@ -39,7 +39,7 @@ enum Input {
 pub(super) async fn answer(door: &Door, admitted: Admitted, body: &[u8]) -> Result<Answer, RpcError> {
     let asked: Asked = super::read(body)?;
     super::no_tools(&asked.tools)?;
-    let agent = start::agent_of(door, &asked.model).await?;
+    let agent = start::agent_of(door, &asked.model)?;
     let mut place = start::place(&agent, &admitted.headers, asked.user.as_deref())?;
     if let Some(previous) = &asked.previous_response_id {
         place.session = session_of(previous)?;

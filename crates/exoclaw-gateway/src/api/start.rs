@@ -37,12 +37,12 @@ pub(super) struct Place {
 ///
 /// # Errors
 /// When there is none of that name.
-pub(super) async fn agent_of(door: &Door, model: &str) -> Result<AgentId, RpcError> {
-    let agents = door.runtime.status().await?.agents;
+pub(super) fn agent_of(door: &Door, model: &str) -> Result<AgentId, RpcError> {
     let name = model.strip_prefix("exoclaw/").or_else(|| model.strip_prefix("openclaw/")).unwrap_or(model);
     let is_default = DEFAULTS.contains(&model);
-    let found = agents.into_iter().find(|agent| if is_default { agent.default } else { agent.id.as_str() == name });
-    found.map(|agent| agent.id).ok_or_else(|| {
+    let found =
+        door.runtime.agents().iter().find(|agent| if is_default { agent.default } else { agent.id.as_str() == name });
+    found.map(|agent| agent.id.clone()).ok_or_else(|| {
         let model: String = model.chars().take(64).collect();
         RpcError::new(ErrorCode::UnknownAgent, format!("there is no agent {model:?}: GET /v1/models lists them"))
     })

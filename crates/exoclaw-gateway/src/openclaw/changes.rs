@@ -101,12 +101,12 @@ pub(super) async fn patch(door: &Door, line: &Line, params: Patch) -> Result<Rep
         ..SessionPatchParams::new(session)
     };
     let info = door.runtime.patch_session(change).await.map_err(|error| error_of(&error, line.version))?;
-    changed(door, line, &info).await
+    Ok(changed(door, &info))
 }
 
-async fn changed(door: &Door, line: &Line, info: &SessionInfo) -> Result<Reply, ErrorShape> {
-    let defaults = lists::defaults(door).await.map_err(|error| error_of(&error, line.version))?;
-    Ok(json!({ "ok": true, "path": "", "key": info.session, "entry": sessions::row(info, &defaults) }).into())
+fn changed(door: &Door, info: &SessionInfo) -> Reply {
+    let defaults = lists::defaults(door);
+    json!({ "ok": true, "path": "", "key": info.session, "entry": sessions::row(info, &defaults) }).into()
 }
 
 /// Makes a session, or finds it, and may send its first message.
@@ -144,7 +144,7 @@ pub(super) async fn create(door: &Door, caller: &Caller, line: &Line, params: Cr
         reply.follow = sent.follow;
     }
     if let Some(info) = sessions::info(door, line, session).await? {
-        let defaults = lists::defaults(door).await.map_err(failed)?;
+        let defaults = lists::defaults(door);
         reply.payload["sessionId"] = json!(info.id);
         reply.payload["entry"] = sessions::row(&info, &defaults);
     }
@@ -155,7 +155,7 @@ pub(super) async fn create(door: &Door, caller: &Caller, line: &Line, params: Cr
 pub(super) async fn reset(door: &Door, line: &Line, params: One) -> Result<Reply, ErrorShape> {
     let session = line.session(&params.key, params.agent_id.as_deref())?;
     let info = door.runtime.reset_session(SessionResetParams { session }).await;
-    changed(door, line, &info.map_err(|error| error_of(&error, line.version))?).await
+    Ok(changed(door, &info.map_err(|error| error_of(&error, line.version))?))
 }
 
 /// Leaves nothing behind, runs under way included. The main session is there for as long as its agent.
@@ -163,8 +163,7 @@ pub(super) async fn delete(door: &Door, line: &Line, params: One) -> Result<Repl
     let failed = |error: RpcError| error_of(&error, line.version);
     let session = line.session(&params.key, params.agent_id.as_deref())?;
     let key: SessionKey = door.runtime.session_key(&session).map_err(failed)?;
-    let status = door.runtime.status().await.map_err(failed)?;
-    if key.as_str() == format!("agent:{}:main", lists::default_agent(&status)) {
+    if key.as_str() == format!("agent:{}:main", lists::default_agent(door)) {
         let text = format!("Cannot delete the main session ({key}).");
         return Err(ErrorShape::new(Code::InvalidRequest, text));
     }

@@ -152,7 +152,7 @@ pub(super) async fn welcome(door: Arc<Door>, line: Arc<Line>, request: String) -
 
 async fn hello(door: &Door, line: &Line) -> Result<HelloOk, exoclaw_protocol::RpcError> {
     let status = door.runtime.status().await?;
-    let default = lists::default_agent(&status);
+    let default = lists::default_agent(door).to_owned();
     let (presence, version) = line.presence.snapshot();
     let methods = Method::ALL.iter().filter(|method| method.since() <= line.version);
     let auth =

@@ -57,7 +57,7 @@ pub(super) async fn history(door: &Door, line: &Line, params: History) -> Result
         let more = found.messages.len() as u64 >= u64::from(limit);
         payload["hasMore"] = more.into();
         payload["pendingInputs"] = json!({ "items": [], "total": 0 });
-        payload["defaults"] = lists::defaults(door).await.map_err(failed)?;
+        payload["defaults"] = lists::defaults(door);
         if let Some(run) = &run {
             let name = line.run(&run.run_id).id;
             payload["inFlightRun"] = json!({ "runId": name, "text": run.text });
@@ -73,11 +73,10 @@ pub(super) async fn history(door: &Door, line: &Line, params: History) -> Result
 
 /// A history with what else a page needs to begin.
 pub(super) async fn startup(door: &Door, line: &Line, params: History) -> Result<Reply, ErrorShape> {
-    let failed = |error: RpcError| error_of(&error, line.version);
     let key = params.session_key.clone();
     let mut reply = history(door, line, params).await?;
-    reply.payload["agentsList"] = lists::agents(door).await.map_err(failed)?;
-    reply.payload["metadata"] = lists::metadata(door).await.map_err(failed)?;
+    reply.payload["agentsList"] = lists::agents(door);
+    reply.payload["metadata"] = lists::metadata(door);
     reply.payload["sessionInfo"] = sessions::row_of(door, line, &key).await?;
     Ok(reply)
 }

@@ -36,9 +36,9 @@ pub(super) struct Resolve {
 }
 
 /// The agent that takes what no binding claims.
-pub(super) fn default_agent(status: &StatusResult) -> String {
-    let default = status.agents.iter().find(|agent| agent.default);
-    default.map_or_else(|| "main".to_owned(), |agent| agent.id.to_string())
+pub(super) fn default_agent(door: &Door) -> &str {
+    let default = door.runtime.agents().iter().find(|agent| agent.default);
+    default.map_or("main", |agent| agent.id.as_str())
 }
 
 /// How the gateway is.
@@ -64,7 +64,7 @@ pub(super) async fn health(door: &Door) -> Result<Value, RpcError> {
     Ok(json!({
         "ok": door.runtime.ready().is_ok(), "ts": now_ms, "durationMs": 0,
         "channels": {}, "channelOrder": [], "channelLabels": {}, "heartbeatSeconds": 0,
-        "defaultAgentId": default_agent(&status), "agents": agents,
+        "defaultAgentId": default_agent(door), "agents": agents,
         "sessions": { "path": "", "count": status.sessions, "recent": rows(None) },
     }))
 }
@@ -77,7 +77,7 @@ fn brief(info: &SessionInfo, now_ms: u64) -> Value {
 pub(super) async fn status(door: &Door) -> Result<Value, RpcError> {
     let (status, recent) = now(door).await?;
     let now_ms = door.runtime.clock().now_ms();
-    let defaults = of_default(&status);
+    let defaults = defaults(door);
     let row = |info: &SessionInfo| {
         json!({
             "agentId": info.agent, "key": info.session, "kind": "direct",
@@ -96,7 +96,7 @@ pub(super) async fn status(door: &Door) -> Result<Value, RpcError> {
     Ok(json!({
         "runtimeVersion": status.version,
         "heartbeat": {
-            "defaultAgentId": default_agent(&status),
+            "defaultAgentId": default_agent(door),
             "agents": status.agents.iter().map(heartbeat).collect::<Vec<_>>(),
         },
         "channelSummary": status.warnings, "queuedSystemEvents": [],
@@ -116,12 +116,8 @@ async fn now(door: &Door) -> Result<(StatusResult, Vec<SessionInfo>), RpcError> 
 }
 
 /// What a session has that names nothing else.
-pub(super) async fn defaults(door: &Door) -> Result<Value, RpcError> {
-    Ok(of_default(&door.runtime.status().await?))
-}
-
-fn of_default(status: &StatusResult) -> Value {
-    let default = status.agents.iter().find(|agent| agent.default);
+pub(super) fn defaults(door: &Door) -> Value {
+    let default = door.runtime.agents().iter().find(|agent| agent.default);
     json!({
         "modelProvider": default.map(|agent| &agent.provider), "model": default.map(|agent| &agent.model),
         "contextTokens": CONTEXT_TOKENS,
@@ -129,25 +125,23 @@ fn of_default(status: &StatusResult) -> Value {
 }
 
 /// The agents.
-pub(super) async fn agents(door: &Door) -> Result<Value, RpcError> {
-    let status = door.runtime.status().await?;
+pub(super) fn agents(door: &Door) -> Value {
     let agent = |agent: &AgentStatus| {
         json!({
             "id": agent.id, "name": agent.id, "identity": { "name": agent.id },
             "model": { "primary": format!("{}/{}", agent.provider, agent.model) },
         })
     };
-    Ok(json!({
-        "defaultId": default_agent(&status), "mainKey": "main", "scope": "per-sender",
-        "agents": status.agents.iter().map(agent).collect::<Vec<_>>(),
-    }))
+    json!({
+        "defaultId": default_agent(door), "mainKey": "main", "scope": "per-sender",
+        "agents": door.runtime.agents().iter().map(agent).collect::<Vec<_>>(),
+    })
 }
 
 /// The models that agents ask, each once.
-pub(super) async fn models(door: &Door) -> Result<Value, RpcError> {
-    let status = door.runtime.status().await?;
+pub(super) fn models(door: &Door) -> Value {
     let mut models: Vec<Value> = Vec::new();
-    for agent in &status.agents {
+    for agent in door.runtime.agents() {
         let model = json!({
             "id": agent.model, "name": agent.model, "provider": agent.provider, "contextWindow": CONTEXT_TOKENS,
             "available": true,
@@ -156,22 +150,21 @@ pub(super) async fn models(door: &Door) -> Result<Value, RpcError> {
             models.push(model);
         }
     }
-    Ok(json!({ "models": models }))
+    json!({ "models": models })
 }
 
-pub(super) async fn metadata(door: &Door) -> Result<Value, RpcError> {
-    Ok(json!({ "models": models(door).await?["models"], "commands": [] }))
+pub(super) fn metadata(door: &Door) -> Value {
+    json!({ "models": models(door)["models"], "commands": [] })
 }
 
-pub(super) async fn identity(door: &Door, line: &Line, params: OfAgent) -> Result<Reply, ErrorShape> {
-    let agent = agent_of(door, line, params).await?;
+pub(super) fn identity(door: &Door, line: &Line, params: OfAgent) -> Result<Reply, ErrorShape> {
+    let agent = agent_of(door, line, params)?;
     Ok(json!({ "agentId": agent, "name": agent, "avatar": null }).into())
 }
 
 /// The agent that is meant: by name, by session, or the default one.
-async fn agent_of(door: &Door, line: &Line, params: OfAgent) -> Result<String, ErrorShape> {
+fn agent_of(door: &Door, line: &Line, params: OfAgent) -> Result<String, ErrorShape> {
     let failed = |error: RpcError| error_of(&error, line.version);
-    let status = door.runtime.status().await.map_err(failed)?;
     let named = match (params.agent_id, params.session_key.filter(|key| !key.is_empty())) {
         (Some(agent), _) => Some(agent),
         (None, Some(key)) => {
@@ -180,8 +173,8 @@ async fn agent_of(door: &Door, line: &Line, params: OfAgent) -> Result<String, E
         }
         (None, None) => None,
     };
-    let agent = named.unwrap_or_else(|| default_agent(&status));
-    if status.agents.iter().any(|known| known.id.as_str() == agent) {
+    let agent = named.unwrap_or_else(|| default_agent(door).to_owned());
+    if door.runtime.agents().iter().any(|known| known.id.as_str() == agent) {
         return Ok(agent);
     }
     let agent: String = agent.chars().take(64).collect();
@@ -197,8 +190,8 @@ pub(super) fn channels(door: &Door) -> Value {
 }
 
 /// The tools of all plugins, a group each.
-pub(super) async fn tools(door: &Door, line: &Line, params: OfAgent) -> Result<Reply, ErrorShape> {
-    let agent = agent_of(door, line, params).await?;
+pub(super) fn tools(door: &Door, line: &Line, params: OfAgent) -> Result<Reply, ErrorShape> {
+    let agent = agent_of(door, line, params)?;
     let groups: Vec<Value> = door
         .runtime
         .plugins()

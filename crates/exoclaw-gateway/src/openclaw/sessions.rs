@@ -86,7 +86,7 @@ pub(super) async fn list(door: &Door, line: &Line, params: List) -> Result<Reply
     };
     let found = door.runtime.sessions(asked).await.map_err(failed)?.sessions;
     let (skipped, limit) = (params.offset.unwrap_or(0), params.limit.unwrap_or(LIST));
-    let defaults = lists::defaults(door).await.map_err(failed)?;
+    let defaults = lists::defaults(door);
     let rows: Vec<Value> = found.iter().skip(skipped).take(limit).map(|info| row(info, &defaults)).collect();
     let mut payload = json!({
         "ts": door.runtime.clock().now_ms(), "path": "", "count": rows.len(), "defaults": defaults, "sessions": rows,
@@ -142,7 +142,7 @@ pub(super) async fn info(door: &Door, line: &Line, session: SessionKey) -> Resul
 pub(super) async fn row_of(door: &Door, line: &Line, name: &str) -> Result<Value, ErrorShape> {
     let failed = |error: RpcError| error_of(&error, line.version);
     let session = door.runtime.session_key(&line.session(name, None)?).map_err(failed)?;
-    let defaults = lists::defaults(door).await.map_err(failed)?;
+    let defaults = lists::defaults(door);
     Ok(info(door, line, session).await?.map_or(Value::Null, |info| row(&info, &defaults)))
 }
 
