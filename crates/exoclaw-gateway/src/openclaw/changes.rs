@@ -6,10 +6,11 @@ use exoclaw_protocol::{
     openclaw::{Code, ErrorShape, OperatorScope},
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     answers::{Reply, error_of},
+    attachment::Attachment,
     chat,
     line::Line,
     lists, sessions,
@@ -53,7 +54,7 @@ pub(super) struct Create {
     #[serde(default)]
     message: Option<String>,
     #[serde(default)]
-    attachments: Vec<Value>,
+    attachments: Vec<Attachment>,
     #[serde(default)]
     idempotency_key: Option<String>,
 }
@@ -132,12 +133,14 @@ pub(super) async fn create(door: &Door, caller: &Caller, line: &Line, params: Cr
     let mut reply = Reply::from(json!({ "ok": true, "key": session, "runStarted": false }));
     if let Some(message) = params.message.filter(|message| !message.trim().is_empty() || !params.attachments.is_empty())
     {
-        let send = json!({
-            "key": session, "message": message, "attachments": params.attachments,
-            "idempotencyKey": params.idempotency_key,
-        });
-        let send = serde_json::from_value(send)
-            .map_err(|error| ErrorShape::invalid_params("sessions.create", &error.to_string()))?;
+        let send = chat::SendToSession {
+            key: session.to_string(),
+            agent_id: None,
+            message,
+            attachments: params.attachments,
+            timeout_ms: None,
+            idempotency_key: params.idempotency_key,
+        };
         let sent = chat::send_to_session(door, caller, line, send).await?;
         reply.payload["runStarted"] = true.into();
         reply.payload["runId"] = sent.payload["runId"].clone();

@@ -37,16 +37,16 @@ pub(super) struct Send {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SendToSession {
-    key: String,
+    pub(super) key: String,
     #[serde(default)]
-    agent_id: Option<String>,
-    message: String,
+    pub(super) agent_id: Option<String>,
+    pub(super) message: String,
     #[serde(default)]
-    attachments: Vec<Attachment>,
+    pub(super) attachments: Vec<Attachment>,
     #[serde(default)]
-    timeout_ms: Option<u64>,
+    pub(super) timeout_ms: Option<u64>,
     #[serde(default)]
-    idempotency_key: Option<String>,
+    pub(super) idempotency_key: Option<String>,
 }
 
 #[derive(Deserialize)]
