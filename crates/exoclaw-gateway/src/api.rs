@@ -203,11 +203,3 @@ fn status_of(code: ErrorCode) -> StatusCode {
 fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, RpcError> {
     serde_json::from_slice(body).map_err(|error| RpcError::invalid_params(format!("the body does not fit: {error}")))
 }
-
-/// Tools are the agent's: those of a client would be called by nobody.
-fn no_tools(tools: &[Value]) -> Result<(), RpcError> {
-    if tools.is_empty() {
-        return Ok(());
-    }
-    Err(RpcError::invalid_params("tools: an agent calls its own tools, and none of its client's"))
-}

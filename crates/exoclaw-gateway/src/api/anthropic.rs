@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::{
     Admitted, Tongue, Voice,
     listening::Ended,
-    prompt::{self, Content, Said},
-    start, status_of,
+    prompt::{Content, Said},
+    start::{self, Question},
+    status_of,
     stream::{self, event},
 };
 use crate::http::{Answer, Door};
@@ -35,19 +36,23 @@ struct Metadata {
 
 pub(super) async fn answer(door: &Door, admitted: Admitted, body: &[u8]) -> Result<Answer, RpcError> {
     let asked: Asked = super::read(body)?;
-    super::no_tools(&asked.tools)?;
-    let agent = start::agent_of(door, &asked.model)?;
     let user = asked.metadata.and_then(|metadata| metadata.user_id);
-    let place = start::place(&agent, &admitted.headers, user.as_deref())?;
     let system = match asked.system {
         Content::Text(text) => Some(text),
         Content::Parts(parts) => Some(parts.iter().filter_map(|part| part["text"].as_str()).collect()),
         Content::Nothing => None,
     };
-    let content = prompt::of(system.as_deref(), &asked.messages, place.lasting)?;
-    let run = start::run(door, &admitted, place, content).await?;
+    let question = Question {
+        model: &asked.model,
+        user: user.as_deref(),
+        previous: None,
+        system: system.as_deref(),
+        messages: &asked.messages,
+        tools: &asked.tools,
+    };
+    let (_, run) = start::ask(door, &admitted, question).await?;
     let voice = Message { id: format!("msg_{}", crate::auth::random_text()), model: asked.model };
-    if asked.stream { Ok(stream::growing(run, voice)) } else { stream::whole(run, &voice).await }
+    stream::answer(run, voice, asked.stream).await
 }
 
 struct Message {

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::{
     Admitted, Tongue, Voice,
     listening::Ended,
-    prompt::{self, Said},
-    start, status_of,
+    prompt::Said,
+    start::{self, Question},
+    status_of,
     stream::{self, event},
 };
 use crate::http::{Answer, Door};
@@ -40,18 +41,22 @@ pub(super) async fn answer(door: &Door, admitted: Admitted, body: &[u8]) -> Resu
     if asked.n.is_some_and(|n| n != 1) {
         return Err(RpcError::invalid_params("n: an agent gives one answer"));
     }
-    super::no_tools(&asked.tools)?;
-    let agent = start::agent_of(door, &asked.model)?;
-    let place = start::place(&agent, &admitted.headers, asked.user.as_deref())?;
-    let content = prompt::of(None, &asked.messages, place.lasting)?;
-    let run = start::run(door, &admitted, place, content).await?;
+    let question = Question {
+        model: &asked.model,
+        user: asked.user.as_deref(),
+        previous: None,
+        system: None,
+        messages: &asked.messages,
+        tools: &asked.tools,
+    };
+    let (_, run) = start::ask(door, &admitted, question).await?;
     let voice = Completion {
         id: format!("chatcmpl-{}", crate::auth::random_text()),
         created: door.runtime.clock().now_ms() / 1_000,
         model: asked.model,
         include_usage: asked.stream_options.is_some_and(|options| options.include_usage),
     };
-    if asked.stream == Some(true) { Ok(stream::growing(run, voice)) } else { stream::whole(run, &voice).await }
+    stream::answer(run, voice, asked.stream == Some(true)).await
 }
 
 struct Completion {

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::{
     Admitted, Tongue, Voice,
     listening::Ended,
-    prompt::{self, Content, Said},
-    start, status_of,
+    prompt::{Content, Said},
+    start::{self, Question},
+    status_of,
     stream::{self, event},
 };
 use crate::http::{Answer, Door};
@@ -38,20 +39,20 @@ enum Input {
 
 pub(super) async fn answer(door: &Door, admitted: Admitted, body: &[u8]) -> Result<Answer, RpcError> {
     let asked: Asked = super::read(body)?;
-    super::no_tools(&asked.tools)?;
-    let agent = start::agent_of(door, &asked.model)?;
-    let mut place = start::place(&agent, &admitted.headers, asked.user.as_deref())?;
-    if let Some(previous) = &asked.previous_response_id {
-        place.session = session_of(previous)?;
-        place.lasting = true;
-    }
+    let previous = asked.previous_response_id.as_deref().map(session_of).transpose()?;
     let messages = match asked.input {
         Input::Text(text) => vec![Said { role: "user".to_owned(), content: Content::Text(text) }],
         Input::Items(items) => items,
     };
-    let content = prompt::of(asked.instructions.as_deref(), &messages, place.lasting)?;
-    let session = place.session.clone();
-    let run = start::run(door, &admitted, place, content).await?;
+    let question = Question {
+        model: &asked.model,
+        user: asked.user.as_deref(),
+        previous,
+        system: asked.instructions.as_deref(),
+        messages: &messages,
+        tools: &asked.tools,
+    };
+    let (session, run) = start::ask(door, &admitted, question).await?;
     let voice = Answering {
         id: id_of(&session),
         message: format!("msg_{}", crate::auth::random_text()),
@@ -60,7 +61,7 @@ pub(super) async fn answer(door: &Door, admitted: Admitted, body: &[u8]) -> Resu
         previous: asked.previous_response_id,
         events: 0,
     };
-    if asked.stream == Some(true) { Ok(stream::growing(run, voice)) } else { stream::whole(run, &voice).await }
+    stream::answer(run, voice, asked.stream == Some(true)).await
 }
 
 /// The session and something that no other response has.

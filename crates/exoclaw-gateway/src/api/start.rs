@@ -5,11 +5,13 @@ use exoclaw_protocol::{
     SessionRef,
 };
 use http::HeaderMap;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
     admit::Admitted,
     listening::{Ended, Listening, said_before},
+    prompt::{self, Said},
 };
 use crate::http::Door;
 
@@ -70,11 +72,46 @@ pub(super) fn place(agent: &AgentId, headers: &HeaderMap, user: Option<&str>) ->
     Ok(Place { session, lasting, key })
 }
 
-/// Makes the message durable; its run follows.
+/// What a request asks, in whatever words it came.
+#[derive(Debug)]
+pub(super) struct Question<'a> {
+    /// Picks the agent.
+    pub(super) model: &'a str,
+    pub(super) user: Option<&'a str>,
+    /// The session that it goes on in, where it names one of ours.
+    pub(super) previous: Option<SessionKey>,
+    pub(super) system: Option<&'a str>,
+    pub(super) messages: &'a [Said],
+    /// The client's own tools.
+    pub(super) tools: &'a [Value],
+}
+
+/// Makes the message durable; its run follows, in the session that is named here.
 ///
 /// # Errors
-/// As `chat.send`, and when the run of the same key ended badly.
-pub(super) async fn run(door: &Door, admitted: &Admitted, place: Place, content: Vec<Block>) -> Result<Run, RpcError> {
+/// When it names no agent or brings tools of its own; as `chat.send`, and when the run of the same key ended badly.
+pub(super) async fn ask(
+    door: &Door,
+    admitted: &Admitted,
+    question: Question<'_>,
+) -> Result<(SessionKey, Run), RpcError> {
+    let Question { model, user, previous, system, messages, tools } = question;
+    // They would be called by nobody.
+    if !tools.is_empty() {
+        return Err(RpcError::invalid_params("tools: an agent calls its own tools, and none of its client's"));
+    }
+    let agent = agent_of(door, model)?;
+    let mut place = place(&agent, &admitted.headers, user)?;
+    if let Some(previous) = previous {
+        place.session = previous;
+        place.lasting = true;
+    }
+    let content = prompt::of(system, messages, place.lasting)?;
+    let session = place.session.clone();
+    Ok((session, run(door, admitted, place, content).await?))
+}
+
+async fn run(door: &Door, admitted: &Admitted, place: Place, content: Vec<Block>) -> Result<Run, RpcError> {
     let Place { session, key, .. } = place;
     let params = ChatSendParams {
         session: Some(session.into()),

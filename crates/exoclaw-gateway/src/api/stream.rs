@@ -45,11 +45,15 @@ pub(super) fn event(name: Option<&str>, data: &Value) -> String {
     }
 }
 
-/// Tells the answer in one piece.
+/// Tells the answer as it grows, or in one piece.
 ///
 /// # Errors
-/// When the run failed.
-pub(super) async fn whole(run: Run, voice: &impl Voice) -> Result<Answer, RpcError> {
+/// When the run failed and nothing was told of it yet.
+pub(super) async fn answer(run: Run, voice: impl Voice, grows: bool) -> Result<Answer, RpcError> {
+    if grows { Ok(growing(run, voice)) } else { whole(run, &voice).await }
+}
+
+async fn whole(run: Run, voice: &impl Voice) -> Result<Answer, RpcError> {
     let (text, ended) = match run {
         Run::Live(listening) => listening.whole().await,
         Run::Past(text, ended) => (text, ended),
@@ -60,8 +64,7 @@ pub(super) async fn whole(run: Run, voice: &impl Voice) -> Result<Answer, RpcErr
     }
 }
 
-/// Tells the answer as it grows.
-pub(super) fn growing(run: Run, voice: impl Voice) -> Answer {
+fn growing(run: Run, voice: impl Voice) -> Answer {
     let told = Told { run: Some(run), voice, text: String::new(), begun: false };
     let frames = stream::unfold(told, async |mut told| {
         let text = told.next().await?;
