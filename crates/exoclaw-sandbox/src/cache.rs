@@ -6,7 +6,7 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     hash::{Hash, Hasher},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -18,6 +18,9 @@ use crate::{LoadError, Sha256Digest};
 
 /// Bits of a mode that let others in.
 const OTHERS: u32 = 0o077;
+
+/// Bytes of a file that are read at a time.
+const PART: usize = 256 << 10;
 
 /// Compiled components, by component and engine.
 #[derive(Debug)]
@@ -72,9 +75,9 @@ impl Cache {
         }
         only_ours(&self.dir, fs::symlink_metadata(&self.dir)?)?;
         only_ours(&code, fs::symlink_metadata(&code)?)?;
-        let sum = self.path(digest, "sha256");
+        let sum = self.path(digest, "sum");
         only_ours(&sum, fs::symlink_metadata(&sum)?)?;
-        if sha256_of(&code)? != fs::read(&sum)? {
+        if Sum::of(File::open(&code)?)?.0[..] != fs::read(&sum)? {
             return Err(format!("{} is damaged", code.display()).into());
         }
         Ok(Some(map(engine, &code)?))
@@ -83,7 +86,7 @@ impl Cache {
     fn write(&self, digest: &Sha256Digest, code: &[u8]) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
         only_ours(&self.dir, fs::symlink_metadata(&self.dir)?)?;
-        replace(&self.path(digest, "sha256"), &Sha256::digest(code))?;
+        replace(&self.path(digest, "sum"), &Sum::of(code)?.0)?;
         replace(&self.path(digest, "cwasm"), code)
     }
 }
@@ -93,7 +96,7 @@ impl Cache {
 fn map(engine: &Engine, code: &Path) -> wasmtime::Result<Component> {
     // SAFETY: the file was written by `Cache::write` from `Component::serialize` of an engine with the same compatibility
     // hash: it lies in a directory, and is a file, that this user owns and nobody else can enter or write (`only_ours`),
-    // and its bytes are those that were written (`sha256_of`).
+    // and its bytes are those that were written ([`Sum`]).
     unsafe { Component::deserialize_file(engine, code) }
 }
 
@@ -127,10 +130,29 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&unfinished, path)
 }
 
-fn sha256_of(path: &Path) -> io::Result<Vec<u8>> {
-    let mut hasher = Sha256::new();
-    io::copy(&mut File::open(path)?, &mut hasher)?;
-    Ok(hasher.finalize().to_vec())
+/// Length and CRC-32 of a file, little-endian: tells damage. Whoever could forge it could write the file as well, so that a
+/// cryptographic hash would say no more, and take longer than all the rest of a load.
+struct Sum([u8; 12]);
+
+impl Sum {
+    fn of(mut file: impl Read) -> io::Result<Self> {
+        let (mut hasher, mut length, mut part) = (crc32fast::Hasher::new(), 0_u64, vec![0; PART]);
+        loop {
+            match file.read(&mut part) {
+                Ok(0) => break,
+                Ok(read) => {
+                    hasher.update(&part[..read]);
+                    length += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut sum = [0; 12];
+        sum[..8].copy_from_slice(&length.to_le_bytes());
+        sum[8..].copy_from_slice(&hasher.finalize().to_le_bytes());
+        Ok(Self(sum))
+    }
 }
 
 /// Hashes alike in every process, as the standard library's hasher doesn't promise.

@@ -39,7 +39,7 @@ fn swapped() -> (tempfile::TempDir, PathBuf) {
     for guest in [ONE, TWO] {
         sandbox(&cache).load_bytes(&guest.packed(), None).unwrap();
     }
-    for ending in ["cwasm", "sha256"] {
+    for ending in ["cwasm", "sum"] {
         fs::copy(entry(&cache, TWO, ending), entry(&cache, ONE, ending)).unwrap();
     }
     (house, cache)
@@ -73,7 +73,7 @@ async fn what_others_could_have_written_is_not_run() {
         mode(&cache, bits);
         assert_eq!(answer(&cache).await, "01", "folder {bits:o}");
     }
-    for ending in ["cwasm", "sha256"] {
+    for ending in ["cwasm", "sum"] {
         for bits in [0o620, 0o602] {
             let (_house, cache) = swapped();
             mode(&entry(&cache, ONE, ending), bits);
