@@ -24,6 +24,9 @@ use crate::{
 /// What is logged where nothing says otherwise.
 const DEFAULT: &str = "info";
 
+/// What the names of our own targets begin with.
+const OURS: &str = "exoclaw";
+
 /// At `trace` these print whole messages, tokens and keys in them: whatever is asked for, they say no more than `info`.
 const QUIET: [&str; 5] = ["tungstenite", "tokio_tungstenite", "hyper", "reqwest", "rustls"];
 
@@ -35,6 +38,7 @@ pub(crate) fn start(env: &Env, json: bool, colour: bool, spans: Option<Spans>) -
             .because(error)
             .hint("such as info, debug, or warn,exoclaw_gateway=debug")
     })?;
+    let wanted = of_ours(wanted);
     let quiet = Targets::new().with_default(LevelFilter::TRACE);
     let quiet = quiet.with_targets(QUIET.map(|target| (target, LevelFilter::INFO)));
     // Spans are for collectors, and content for those alone who were asked to have it.
@@ -48,6 +52,18 @@ pub(crate) fn start(env: &Env, json: bool, colour: bool, spans: Option<Spans>) -
     // A second daemon in one process, as in tests, logs where the first one does.
     tracing_subscriber::registry().with(lines.with_filter(wanted.and(quiet))).with(spans).try_init().ok();
     Ok(())
+}
+
+/// A level without a name is for our own lines beyond `info`: others', such as the compiler's tens of thousands, have to
+/// be asked for by name.
+fn of_ours(wanted: Targets) -> Targets {
+    match wanted.default_level() {
+        Some(level) if level > LevelFilter::INFO => {
+            let named: Vec<_> = wanted.iter().map(|(target, level)| (target.to_owned(), level)).collect();
+            Targets::new().with_default(LevelFilter::INFO).with_target(OURS, level).with_targets(named)
+        }
+        _ => wanted,
+    }
 }
 
 /// Shows what plugins say, as they say it, and nothing else.
@@ -69,5 +85,24 @@ impl<S: Subscriber> Layer<S> for Said {
                 _ => None,
             };
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn a_level_without_a_name_is_for_our_own_lines() {
+        let enabled = |wanted: &str, target, level| of_ours(wanted.parse().unwrap()).would_enable(target, &level);
+        assert!(enabled("debug", "exoclaw_gateway::http", Level::DEBUG));
+        assert!(!enabled("debug", "cranelift_codegen::isa", Level::DEBUG));
+        assert!(enabled("debug", "cranelift_codegen::isa", Level::INFO));
+        assert!(enabled("debug,cranelift_codegen=debug", "cranelift_codegen::isa", Level::DEBUG));
+        assert!(!enabled("debug,exoclaw_gateway=warn", "exoclaw_gateway::http", Level::INFO));
+        assert!(!enabled("warn", "cranelift_codegen::isa", Level::INFO));
+        assert!(!enabled("exoclaw_gateway=debug", "exoclaw_runtime", Level::INFO));
     }
 }
