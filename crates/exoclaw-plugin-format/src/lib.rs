@@ -37,9 +37,9 @@ mod size;
 
 pub use componentize::{ComponentizeError, componentize};
 pub use http::{HttpHost, HttpHostError, HttpPattern, HttpScheme, HttpTarget, PatternError, TargetError};
-pub use manifest::{Manifest, ManifestError, ToolDecl};
+pub use manifest::{Kind, Manifest, ManifestError, ToolDecl};
 pub use policy::{Policy, PolicyError};
-pub use requests::{Access, FsRequest, Requests, SecretRequest};
+pub use requests::{Access, FsRequest, Requests, SecretPlace, SecretRequest};
 pub use section::{FormatError, PackError, SECTION, pack, runs_at_start};
 pub use signature::{SIGNATURE_SECTION, Signature, Signed};
 pub use size::{ByteSize, ByteSizeError};

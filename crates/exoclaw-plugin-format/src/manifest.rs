@@ -6,7 +6,7 @@ use exoclaw_protocol::{Effect, PluginName, ToolName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Requests, SecretRequest, limits};
+use crate::{Requests, SecretPlace, SecretRequest, limits};
 
 /// What a plugin says about itself, in `plugin.toml` and in the packed component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,11 +18,32 @@ pub struct Manifest {
     pub version: String,
     /// What it is for, for people.
     pub description: String,
-    /// Its tools, at least one.
+    /// What it is.
+    #[serde(default, skip_serializing_if = "Kind::is_tools")]
+    pub kind: Kind,
+    /// Its tools: at least one, or none of a channel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolDecl>,
     /// What it would like to have.
     #[serde(default)]
     pub requests: Requests,
+}
+
+/// What a plugin is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Tools for agents.
+    #[default]
+    Tools,
+    /// A way to agents from another platform.
+    Channel,
+}
+
+impl Kind {
+    fn is_tools(&self) -> bool {
+        *self == Self::Tools
+    }
 }
 
 /// One tool of a plugin.
@@ -94,8 +115,15 @@ impl Manifest {
             return Err(field("version", "want text without spaces, such as 0.1.0"));
         }
         prose("description", &self.description)?;
-        if self.tools.is_empty() || self.tools.len() > limits::TOOLS {
-            return Err(field("tools", format!("want 1 to {} of them", limits::TOOLS)));
+        match self.kind {
+            Kind::Tools if self.tools.is_empty() || self.tools.len() > limits::TOOLS => {
+                return Err(field("tools", format!("want 1 to {} of them", limits::TOOLS)));
+            }
+            Kind::Channel if !self.tools.is_empty() => return Err(field("tools", "a channel has none")),
+            Kind::Channel if self.requests.kv.is_some() => {
+                return Err(field("requests.kv", "a channel has no store of its own"));
+            }
+            Kind::Tools | Kind::Channel => {}
         }
         let mut names = HashSet::new();
         for tool in &self.tools {
@@ -158,24 +186,41 @@ impl Requests {
 
 impl SecretRequest {
     fn validate(&self) -> Result<(), ManifestError> {
-        for text in [&self.name, &self.header, &self.format] {
-            word("requests.secrets", text)?;
+        word("requests.secrets", &self.name)?;
+        match &self.place {
+            SecretPlace::Header { header, format, .. } => {
+                word("requests.secrets", header)?;
+                word("requests.secrets", format)?;
+                let token = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+                if !header.bytes().all(token) || FRAMING.contains(&header.as_str()) {
+                    let rule =
+                        format!("{header:?}: want the name of a header in small letters, none that frames the request");
+                    return Err(field("requests.secrets.header", rule));
+                }
+                if !format.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+                    return Err(field("requests.secrets.format", "want ASCII"));
+                }
+                once("requests.secrets.format", format)
+            }
+            SecretPlace::Path { prefix, .. } => {
+                word("requests.secrets", prefix)?;
+                once("requests.secrets.path", prefix)?;
+                // With a secret of such characters, nothing in it can be read in two ways.
+                let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_/".contains(&byte);
+                if !is_plain_absolute(prefix) || !prefix.replace("{}", "").bytes().all(plain) {
+                    let rule = format!("{prefix:?}: want the start of a path, such as /bot{{}}");
+                    return Err(field("requests.secrets.path", rule));
+                }
+                Ok(())
+            }
+            SecretPlace::Check => Ok(()),
         }
-        let token = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
-        if !self.header.bytes().all(token) || FRAMING.contains(&self.header.as_str()) {
-            return Err(field(
-                "requests.secrets.header",
-                format!("{:?}: want the name of a header in small letters, none that frames the request", self.header),
-            ));
-        }
-        if !self.format.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
-            return Err(field("requests.secrets.format", "want ASCII"));
-        }
-        if self.format.matches("{}").count() != 1 {
-            return Err(field("requests.secrets.format", "want {} once, where the secret goes"));
-        }
-        Ok(())
     }
+}
+
+/// `{}` stands in it once.
+fn once(place: &str, text: &str) -> Result<(), ManifestError> {
+    if text.matches("{}").count() == 1 { Ok(()) } else { Err(field(place, "want {} once, where the secret goes")) }
 }
 
 /// Headers that say where a request goes and where it ends (RFC 9110 and 9112): no secret stands in them.

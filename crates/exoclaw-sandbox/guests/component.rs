@@ -29,14 +29,30 @@ pub(crate) fn component(world: &str, imports: &str, functions: &str, call: &str)
                (local $i i32) {call}))"#
     );
     let mut module = wat::parse_str(&text).map_err(|error| format!("{error}\n{text}"))?;
-    encode(world, &mut module).map_err(|error| format!("{error}\n{text}"))
+    encode("tool-plugin", world, &mut module).map_err(|error| format!("{error}\n{text}"))
 }
 
-fn encode(world: &str, module: &mut Vec<u8>) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+/// A component of the world of channels, with `receive` and `send` of these bodies, which give back the result's address.
+#[allow(dead_code, reason = "not of all that make guests")]
+pub(crate) fn channel(imports: &str, functions: &str, receive: &str, send: &str) -> Result<Vec<u8>, String> {
+    let text = format!(
+        r#"(module {imports} {PRELUDE} {functions}
+             (func (export "exoclaw:plugin/channel@0.1.0#receive") (param $query i32) (param $query_len i32)
+               (param $headers i32) (param $headers_len i32) (param $body i32) (param $body_len i32) (result i32)
+               (local $i i32) {receive})
+             (func (export "exoclaw:plugin/channel@0.1.0#send") (param $to i32) (param $to_len i32)
+               (param $text i32) (param $text_len i32) (param $key i32) (param $key_len i32) (result i32)
+               (local $i i32) {send}))"#
+    );
+    let mut module = wat::parse_str(&text).map_err(|error| format!("{error}\n{text}"))?;
+    encode("channel-plugin", "", &mut module).map_err(|error| format!("{error}\n{text}"))
+}
+
+fn encode(of: &str, world: &str, module: &mut Vec<u8>) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let mut resolve = Resolve::default();
     resolve.push_str("wasi.wit", WASI)?;
     resolve.push_str("plugin.wit", PLUGIN)?;
-    let world = format!("package test:guest; world guest {{ include exoclaw:plugin/tool-plugin@0.1.0; {world} }}");
+    let world = format!("package test:guest; world guest {{ include exoclaw:plugin/{of}@0.1.0; {world} }}");
     let package = resolve.push_str("guest.wit", &world)?;
     let world = resolve.select_world(&[package], Some("guest"))?;
     embed_component_metadata(module, &resolve, world, StringEncoding::UTF8)?;

@@ -1,6 +1,6 @@
 //! Makes plugins of components that were built for other hosts.
 
-use exoclaw_plugin_format::{Access, FormatError, Manifest, PackError, Requests, ToolDecl, limits, pack};
+use exoclaw_plugin_format::{Access, FormatError, Kind, Manifest, PackError, Requests, ToolDecl, limits, pack};
 use exoclaw_protocol::{Effect, PluginName};
 
 use crate::{LoadError, Sandbox, Sha256Digest, functions::Function, load, output::cut};
@@ -76,7 +76,14 @@ fn manifest(About { name, description, requests }: About, functions: Vec<Functio
         ToolDecl { name: tool, description, effect, input_schema }
     };
     let description = description.unwrap_or_else(|| format!("The functions of {name}"));
-    Manifest { name, version, description, tools: functions.into_iter().map(tool).collect(), requests }
+    Manifest {
+        name,
+        version,
+        description,
+        kind: Kind::Tools,
+        tools: functions.into_iter().map(tool).collect(),
+        requests,
+    }
 }
 
 /// Nobody has said what its functions do: whatever can change something outside may have done so, and is never done twice.

@@ -25,3 +25,17 @@ pub(crate) mod reconciling {
         exports: { default: async },
     });
 }
+
+/// The same for channels.
+pub(crate) mod channel {
+    wasmtime::component::bindgen!({
+        path: "wit",
+        world: "channel-plugin",
+        imports: { default: trappable },
+        with: {
+            "exoclaw:plugin/log": super::exoclaw::plugin::log,
+            "exoclaw:plugin/budget": super::exoclaw::plugin::budget,
+        },
+        exports: { default: async },
+    });
+}

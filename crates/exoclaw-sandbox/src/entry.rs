@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use exoclaw_protocol::{Effect, Reconciled, ToolName, ToolOutput};
+use exoclaw_protocol::{CallId, Reconciled, ToolOutput};
 use serde_json::Value;
 use wasmtime::{Result, Store, bail, component};
 
@@ -22,13 +22,12 @@ use crate::{
 pub(crate) trait Entry: Sync {
     /// An instance with this function.
     type Instance: Send + Sync;
+    /// What the guest is given.
+    type Input: Send + Sync;
     /// What the guest gives back.
     type Answer: Send;
     /// What the caller gets.
     type End: Send;
-
-    /// Whether the call's requests carry its idempotency key.
-    fn carries_key(plugin: &plugin::Inner, tool: &ToolName) -> bool;
 
     /// An instance that was made ahead, if there is one.
     fn ready(plugin: &Arc<plugin::Inner>) -> Option<(Store<State>, Self::Instance)>;
@@ -36,13 +35,12 @@ pub(crate) trait Entry: Sync {
     /// Makes an instance.
     fn instantiate(&self, store: &mut Store<State>) -> impl Future<Output = Result<Self::Instance>> + Send;
 
-    /// Calls it. The arguments are those of the request.
+    /// Calls it.
     fn call(
         &self,
         instance: &Self::Instance,
         store: &mut Store<State>,
-        request: &types::Request,
-        arguments: &Value,
+        input: &Self::Input,
     ) -> impl Future<Output = Result<Self::Answer>> + Send;
 
     /// Checks what the guest gave back.
@@ -50,6 +48,25 @@ pub(crate) trait Entry: Sync {
 
     /// Bytes that it gave back.
     fn size(end: &Self::End) -> u64;
+}
+
+/// One call of one such function.
+pub(crate) struct Call<I> {
+    pub(crate) id: CallId,
+    /// What its requests carry, if they do.
+    pub(crate) key: Option<String>,
+    /// What secrets are looked for in: headers of the request that a channel reads, as they came.
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    /// Bytes that the guest is given.
+    pub(crate) bytes: u64,
+    pub(crate) input: I,
+}
+
+/// What a tool is given.
+pub(crate) struct ToolInput {
+    pub(crate) request: types::Request,
+    /// Those of the request, for functions with types of their own.
+    pub(crate) arguments: Value,
 }
 
 /// The tools of a plugin: through the interface of plugins, or as plain functions.
@@ -72,13 +89,9 @@ pub(crate) enum Answer {
 
 impl Entry for Tools {
     type Instance = Instance;
+    type Input = ToolInput;
     type Answer = Answer;
     type End = ToolOutput;
-
-    fn carries_key(plugin: &plugin::Inner, tool: &ToolName) -> bool {
-        let effect = plugin.manifest.tool(tool).map(|tool| tool.effect);
-        matches!(effect, Some(Effect::Idempotent | Effect::Once))
-    }
 
     fn ready(plugin: &Arc<plugin::Inner>) -> Option<(Store<State>, Instance)> {
         plugin.sandbox.maker.take(plugin)
@@ -95,8 +108,7 @@ impl Entry for Tools {
         &self,
         instance: &Instance,
         store: &mut Store<State>,
-        request: &types::Request,
-        arguments: &Value,
+        ToolInput { request, arguments }: &ToolInput,
     ) -> Result<Self::Answer> {
         match (self, instance) {
             (_, Instance::Interface(instance)) => {
@@ -123,13 +135,9 @@ impl Entry for Tools {
 
 impl Entry for ReconcilingPluginPre<State> {
     type Instance = ReconcilingPlugin;
+    type Input = ToolInput;
     type Answer = reconciler::Outcome;
     type End = Reconciled;
-
-    /// It asks, and changes nothing.
-    fn carries_key(_: &plugin::Inner, _: &ToolName) -> bool {
-        false
-    }
 
     /// It is asked rarely.
     fn ready(_: &Arc<plugin::Inner>) -> Option<(Store<State>, ReconcilingPlugin)> {
@@ -144,10 +152,9 @@ impl Entry for ReconcilingPluginPre<State> {
         &self,
         instance: &ReconcilingPlugin,
         store: &mut Store<State>,
-        request: &types::Request,
-        _: &Value,
+        input: &ToolInput,
     ) -> Result<Self::Answer> {
-        instance.exoclaw_plugin_reconciler().call_reconcile(store, request).await
+        instance.exoclaw_plugin_reconciler().call_reconcile(store, &input.request).await
     }
 
     fn end(answer: Self::Answer, limits: &Limits) -> Result<Reconciled, CallError> {

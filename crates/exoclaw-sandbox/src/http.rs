@@ -6,6 +6,7 @@
 
 mod address;
 mod body;
+mod checked;
 mod config;
 mod connect;
 mod egress;
@@ -15,9 +16,10 @@ mod secret;
 
 pub use address::{PrivateRange, PrivateRangeError};
 pub(crate) use body::Traffic;
+pub(crate) use checked::{CheckedSecret, withhold};
 pub use config::{HttpConfig, Resolve, SystemResolver};
 pub(crate) use egress::{Client, Egress};
-pub(crate) use secret::{PlacedSecret, SECRET_BYTES};
+pub(crate) use secret::{Place, PlacedSecret, SECRET_BYTES};
 
 use exoclaw_plugin_format::{HttpPattern, HttpTarget};
 

@@ -1,6 +1,7 @@
 //! The interfaces of `wit/plugin.wit` that a guest calls, and the linker that offers them beside WASI.
 
 mod sockets;
+mod verify;
 
 use tracing::Level;
 use wasmtime::{
@@ -17,7 +18,10 @@ use wasmtime_wasi::{
 
 use crate::{
     Denial, KeyValue, KeyValueError,
-    bindings::exoclaw::plugin::{budget, kv, log, progress, types},
+    bindings::{
+        channel::exoclaw::plugin::verify as secrets,
+        exoclaw::plugin::{budget, kv, log, progress, types},
+    },
     limits,
     output::cut,
     recording::{Blob, KvAnswer, Tape, shadow},
@@ -27,12 +31,13 @@ use crate::{
 pub(crate) use sockets::deny as deny_sockets;
 
 /// Interfaces that every component may import, by package and interface; what they give depends on the grants.
-pub(crate) const OFFERED: [&str; 13] = [
+pub(crate) const OFFERED: [&str; 14] = [
     "exoclaw:plugin/types",
     "exoclaw:plugin/log",
     "exoclaw:plugin/kv",
     "exoclaw:plugin/budget",
     "exoclaw:plugin/progress",
+    "exoclaw:plugin/verify",
     "wasi:cli/",
     "wasi:clocks/",
     "wasi:filesystem/",
@@ -53,6 +58,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     log::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
     kv::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
     progress::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
+    secrets::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
     l.instance("exoclaw:plugin/budget@0.1.0")?.func_wrap("remaining", remaining)?;
 
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(l)?;

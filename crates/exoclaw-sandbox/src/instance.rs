@@ -17,9 +17,8 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::{
-    CallError, Host, Limits, Permit, Tape, ToolRequest,
-    bindings::exoclaw::plugin::types,
-    entry::{Entry, Instance},
+    CallError, Host, Limits, Permit, Tape,
+    entry::{Call, Entry, Instance},
     http::{Egress, HttpPermit, Traffic},
     limits,
     output::{Lines, Stdio},
@@ -33,40 +32,29 @@ pub(crate) async fn run<E: Entry>(
     entry: &E,
     plugin: &Arc<plugin::Inner>,
     permit: &Permit,
-    request: ToolRequest,
-    arguments: String,
+    call: Call<E::Input>,
     host: Host,
     metering: &mut Metering,
 ) -> Result<E::End, CallError> {
-    let argument_bytes = arguments.len() as u64;
+    let Call { id, key, headers, bytes, input } = call;
     let time = permit.limits.time;
     let ready = E::ready(plugin).filter(|(store, _)| store.data().ceiling.fits(&permit.limits));
     let (mut store, instance) = match ready {
         Some((store, instance)) => (store, Some(instance)),
         None => (bare(plugin), None),
     };
-    let key = E::carries_key(plugin, &request.tool).then(|| request.idempotency_key.clone());
     // What was recorded, and what directories hold, is closed with the store, and not after the call.
     let closes_with_call = !matches!(host.tape, Tape::Off) || !permit.dirs.is_empty();
-    begin(&mut store, permit, &request.call_id, key, host)?;
+    begin(&mut store, permit, &id, key, host)?;
+    store.data_mut().headers = headers;
     let turn = Turn::of(&plugin.sandbox.turns);
     store.data_mut().turn = Some(Arc::clone(&turn));
-    let values = request.arguments;
-    let request = types::Request {
-        tool: request.tool.to_string(),
-        arguments,
-        call_id: request.call_id.to_string(),
-        idempotency_key: request.idempotency_key,
-        agent: request.agent.to_string(),
-        session: request.session,
-        deadline_ms: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
-    };
     let answer = async {
         let instance = match instance {
             Some(instance) => instance,
             None => entry.instantiate(&mut store).await?,
         };
-        entry.call(&instance, &mut store, &request, &values).await
+        entry.call(&instance, &mut store, &input).await
     };
     // The epoch ends a guest that computes; the timeout ends one that waits for the host.
     let ended = match timeout(time, turn.keep(answer)).await {
@@ -89,12 +77,14 @@ pub(crate) async fn run<E: Entry>(
         peak_memory: ceiling.memory() as u64,
         host_calls,
         bytes_out: bytes_out + carried(|traffic| &traffic.sent) + lines.sent() + ended.as_ref().map_or(0, E::size),
-        bytes_in: bytes_in + carried(|traffic| &traffic.received) + argument_bytes,
+        bytes_in: bytes_in + carried(|traffic| &traffic.received) + bytes,
     };
     if !closes_with_call && traffic.is_none() {
         // Whatever its caller lent is given back with the answer.
         let state = store.data_mut();
         state.host = Host::default();
+        state.secrets = Arc::default();
+        state.headers = Vec::new();
         state.egress.begin(Arc::<HttpPermit>::default(), None, &state.host);
         plugin.sandbox.maker.dispose(store);
     }
@@ -106,7 +96,7 @@ pub(crate) fn ahead(plugin: &plugin::Inner) -> Option<(Store<State>, Instance)> 
     let mut store = bare(plugin);
     store.data_mut().ceiling.limit(&limits::CEILING);
     // Nothing is waited for.
-    let instance = plugin.tools.instantiate(&mut store).now_or_never()?.ok()?;
+    let instance = plugin.tools.as_ref()?.instantiate(&mut store).now_or_never()?.ok()?;
     Some((store, instance))
 }
 
@@ -138,6 +128,9 @@ fn bare(plugin: &plugin::Inner) -> Store<State> {
         host: Host::default(),
         may_store: false,
         reports: 0,
+        secrets: Arc::default(),
+        checks: 0,
+        headers: Vec::new(),
         deadline: Instant::now(),
         ticks: 0,
         turn: None,
@@ -179,6 +172,8 @@ fn begin(
     state.host = host;
     state.may_store = permit.kv.is_some();
     state.reports = limits::PROGRESS_REPORTS;
+    state.secrets = Arc::clone(&permit.checks);
+    state.checks = limits::SECRET_CHECKS;
     state.deadline = Instant::now() + limits.time;
     store.set_epoch_deadline(1);
     store.set_fuel(limits.fuel).map_err(CallError::engine)

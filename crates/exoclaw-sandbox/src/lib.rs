@@ -35,6 +35,7 @@
 mod adopt;
 mod bindings;
 mod cache;
+mod channel;
 mod compile;
 pub mod corpus;
 mod digest;
@@ -61,10 +62,11 @@ mod ticker;
 mod turns;
 
 pub use adopt::{About, AdoptError};
+pub use channel::{ChannelError, Inbound, Outbound, Reaction, Response, Webhook};
 pub use digest::{DigestError, Sha256Digest};
 pub use exoclaw_plugin_format::{
-    Access, ByteSize, ComponentizeError, FormatError, FsRequest, HttpHost, HttpPattern, Manifest, ManifestError,
-    PackError, Policy, PolicyError, Requests, SecretRequest, ToolDecl, componentize, pack,
+    Access, ByteSize, ComponentizeError, FormatError, FsRequest, HttpHost, HttpPattern, Kind, Manifest, ManifestError,
+    PackError, Policy, PolicyError, Requests, SecretPlace, SecretRequest, ToolDecl, componentize, pack,
 };
 pub use grants::{FsGrant, Grants};
 pub use host::{Denial, Host, KeyValue, KeyValueError, OnDenied, OnProgress};

@@ -170,6 +170,24 @@ pub const KV_VALUE_BYTES: usize = 256 * 1024;
 /// Keys of one listing.
 pub const KV_KEYS: u32 = 1000;
 
+/// Messages of one request to a channel: each one is a run.
+pub const CHANNEL_MESSAGES: usize = 32;
+
+/// Text of one message of a channel in bytes.
+pub const CHANNEL_TEXT_BYTES: usize = 64 * 1024;
+
+/// Body of a channel's response in bytes.
+pub const CHANNEL_RESPONSE_BYTES: usize = 64 * 1024;
+
+/// A platform's id of a message in bytes.
+pub const CHANNEL_ID_BYTES: usize = 128;
+
+/// A channel's address for answers in bytes: it is journaled with each message.
+pub const CHANNEL_TO_BYTES: usize = 512;
+
+/// Questions of one call about secrets: each one is a guess.
+pub(crate) const SECRET_CHECKS: u32 = 64;
+
 /// Time to look up a host, connect and agree on TLS.
 pub(crate) const HTTP_CONNECT: Duration = Duration::from_secs(10);
 

@@ -9,13 +9,13 @@ use std::{
     time::Duration,
 };
 
-use exoclaw_plugin_format::{ByteSize, FormatError, Manifest};
+use exoclaw_plugin_format::{ByteSize, FormatError, Kind, Manifest};
 use exoclaw_protocol::ToolName;
 use wasmtime::component::Component;
 
 use crate::{
     Limits, Plugin, PublicKey, Sandbox, Sha256Digest, SignatureError,
-    bindings::{ToolPluginPre, reconciling::ReconcilingPluginPre},
+    bindings::{ToolPluginPre, channel::ChannelPluginPre, reconciling::ReconcilingPluginPre},
     entry::Tools,
     functions::Functions,
     imports, plugin,
@@ -26,6 +26,9 @@ use crate::{
 
 /// The interface that every plugin exports.
 const TOOL: &str = "exoclaw:plugin/tool@0.1.0";
+
+/// The interface of channels.
+const CHANNEL: &str = "exoclaw:plugin/channel@0.1.0";
 
 /// The interface of plugins that say what became of a call.
 const RECONCILER: &str = "exoclaw:plugin/reconciler@0.1.0";
@@ -103,6 +106,9 @@ pub enum LoadError {
     /// The component has no way to call tools.
     #[error("the component exports neither {TOOL} nor functions of its own")]
     NoTools,
+    /// The manifest says that it is a channel.
+    #[error("the component exports no {CHANNEL}, but its manifest says kind = \"channel\"")]
+    NoChannel,
     /// The manifest lists a tool that is no function of the component.
     #[error("the manifest's tool {tool} is no function that the component exports")]
     NoFunction {
@@ -168,11 +174,15 @@ impl Sandbox {
         let exports = |interface| component.get_export_index(None, interface).is_some();
         let reconciler = exports(RECONCILER).then(|| ReconcilingPluginPre::new(linked.clone()));
         let reconciler = reconciler.transpose().map_err(unfit)?;
-        let tools = if has_interface(&component) {
-            Tools::Interface(ToolPluginPre::new(linked).map_err(unfit)?)
-        } else {
-            Tools::Functions(Functions::new(&component, linked, &manifest)?)
-        };
+        let (mut tools, mut channel) = (None, None);
+        match manifest.kind {
+            Kind::Channel if !exports(CHANNEL) => return Err(LoadError::NoChannel),
+            Kind::Channel => channel = Some(ChannelPluginPre::new(linked).map_err(unfit)?),
+            Kind::Tools if has_interface(&component) => {
+                tools = Some(Tools::Interface(ToolPluginPre::new(linked).map_err(unfit)?));
+            }
+            Kind::Tools => tools = Some(Tools::Functions(Functions::new(&component, linked, &manifest)?)),
+        }
         let sha256 = found.to_string();
         Ok(Plugin(Arc::new(plugin::Inner {
             manifest,
@@ -181,6 +191,7 @@ impl Sandbox {
             signers,
             schemas,
             tools,
+            channel,
             reconciler,
             sandbox: Arc::clone(&self.0),
             stock: Stock::new(exoclaw_plugin_format::runs_at_start(bytes)),

@@ -6,13 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use exoclaw_plugin_format::{Access, HttpPattern, Manifest, SecretRequest};
+use exoclaw_plugin_format::{Access, HttpPattern, Manifest, SecretPlace, SecretRequest};
 use exoclaw_protocol::{PluginName, Secret};
 use tokio::sync::Semaphore;
 
 use crate::{
     FsGrant, Grants, LimitError, Limits, Player,
-    http::{HttpPermit, PlacedSecret, SECRET_BYTES},
+    http::{CheckedSecret, HttpPermit, PlacedSecret, SECRET_BYTES},
 };
 
 /// The intersection of a plugin's requests and the operator's grants, with its limits. Clones share the concurrency limit.
@@ -23,6 +23,8 @@ pub struct Permit {
     pub(crate) env: Arc<[(String, String)]>,
     pub(crate) kv: Option<u64>,
     pub(crate) http: Arc<HttpPermit>,
+    /// Granted secrets that are sent nowhere.
+    pub(crate) checks: Arc<[CheckedSecret]>,
     pub(crate) limits: Limits,
     /// One permit for each call that may run.
     pub(crate) slots: Arc<Semaphore>,
@@ -64,7 +66,10 @@ pub enum GrantError {
         name: String,
     },
     /// The secret can't be sent, or can't be told from other text.
-    #[error("grant secrets: the secret {name} can't be used: want at least {} bytes of printable ASCII", SECRET_BYTES)]
+    #[error(
+        "grant secrets: the secret {name} can't be used: want at least {} bytes of printable ASCII; in a path, letters, digits and - _ ~ :",
+        SECRET_BYTES
+    )]
     UnusableSecret {
         /// Its name.
         name: String,
@@ -126,8 +131,7 @@ impl Permit {
         let mut secrets = Vec::new();
         for name in &grants.secrets {
             let request = manifest.requests.secrets.iter().find(|secret| &secret.name == name);
-            let line =
-                request.map_or(format!("secret {name}"), |secret| format!("secret {name} towards {}", secret.to));
+            let line = request.map_or(format!("secret {name}"), ToString::to_string);
             if lines.add(request.is_some(), line) {
                 secrets.extend(request.cloned());
             }
@@ -149,6 +153,7 @@ impl Permit {
             plugin: manifest.name.clone(),
             dirs: dirs.into(),
             env: [].into(),
+            checks: [].into(),
             http: Arc::new(HttpPermit { patterns, private: grants.http_private.clone(), secrets: Vec::new() }),
             secrets,
             kv: kv.map(|quota| quota.0),
@@ -177,13 +182,17 @@ impl Permit {
         mut self,
         value: impl Fn(&str) -> Result<Option<Secret>, Box<dyn std::error::Error + Send + Sync>>,
     ) -> Result<Self, GrantError> {
-        let mut placed = Vec::with_capacity(self.secrets.len());
-        for SecretRequest { name, header, format, to } in &self.secrets {
+        let (mut placed, mut checks) = (Vec::new(), Vec::new());
+        for SecretRequest { name, place } in &self.secrets {
             let secret = value(name).map_err(|source| GrantError::Secret { name: name.clone(), source })?;
             let secret = secret.ok_or_else(|| GrantError::MissingSecret { name: name.clone() })?;
-            let secret = PlacedSecret::new(name, header, format, to, &secret);
-            placed.push(secret.ok_or_else(|| GrantError::UnusableSecret { name: name.clone() })?);
+            let unusable = || GrantError::UnusableSecret { name: name.clone() };
+            match place {
+                SecretPlace::Check => checks.push(CheckedSecret::new(name, secret).ok_or_else(unusable)?),
+                place => placed.push(PlacedSecret::new(name, place, &secret).ok_or_else(unusable)?),
+            }
         }
+        self.checks = checks.into();
         let HttpPermit { patterns, private, .. } = &*self.http;
         self.http = Arc::new(HttpPermit { patterns: patterns.clone(), private: private.clone(), secrets: placed });
         Ok(self)

@@ -8,14 +8,14 @@ use std::{
 };
 
 use exoclaw_plugin_format::Manifest;
-use exoclaw_protocol::{AgentId, CallId, Metering, Reconciled, ToolName, ToolOutput};
+use exoclaw_protocol::{AgentId, CallId, Effect, Metering, Reconciled, ToolName, ToolOutput};
 use serde_json::Value;
 use tokio::{sync::SemaphorePermit, time::timeout};
 
 use crate::{
     CallError, Host, Permit, PublicKey, Sha256Digest,
-    bindings::reconciling::ReconcilingPluginPre,
-    entry::{Entry, Tools},
+    bindings::{channel::ChannelPluginPre, exoclaw::plugin::types, reconciling::ReconcilingPluginPre},
+    entry::{Call, Entry, ToolInput, Tools},
     instance, limits, sandbox,
     schema::{Mismatch, Schema},
     state::State,
@@ -32,7 +32,10 @@ pub(crate) struct Inner {
     pub(crate) sha256: String,
     pub(crate) signers: Vec<PublicKey>,
     pub(crate) schemas: HashMap<ToolName, Schema>,
-    pub(crate) tools: Tools,
+    /// There unless it is a channel.
+    pub(crate) tools: Option<Tools>,
+    /// There if it is a channel.
+    pub(crate) channel: Option<ChannelPluginPre<State>>,
     /// There if the component exports `reconciler`.
     pub(crate) reconciler: Option<ReconcilingPluginPre<State>>,
     pub(crate) sandbox: Arc<sandbox::Inner>,
@@ -103,7 +106,13 @@ impl Plugin {
     ///
     /// Needs a tokio runtime with time and, for guests with directories, its blocking threads.
     pub async fn call(&self, permit: &Permit, request: ToolRequest, host: Host) -> Called {
-        let (ended, metering) = self.run(&self.0.tools, permit, request, host).await;
+        let (ended, metering) = match (&self.0.tools, self.0.check(permit, &request)) {
+            (Some(tools), Ok(arguments)) => {
+                self.run(tools, permit, self.0.tool_call(permit, request, arguments), host).await
+            }
+            (None, Ok(_)) => (Err(CallError::UnknownTool { tool: request.tool }), Metering::default()),
+            (_, Err(error)) => (Err(error), Metering::default()),
+        };
         match ended {
             Ok(output) => Called { output, metering, detail: None },
             Err(error) => Called { output: error.output(), metering, detail: Some(error) },
@@ -121,23 +130,30 @@ impl Plugin {
         let Some(reconciler) = &self.0.reconciler else {
             return Asked { outcome: Reconciled::Unknown, metering: Metering::default(), detail: None };
         };
-        let (ended, metering) = self.run(reconciler, permit, request, host).await;
+        let (ended, metering) = match self.0.check(permit, &request) {
+            Ok(arguments) => {
+                // It asks, and changes nothing.
+                let call = Call { key: None, ..self.0.tool_call(permit, request, arguments) };
+                self.run(reconciler, permit, call, host).await
+            }
+            Err(error) => (Err(error), Metering::default()),
+        };
         match ended {
             Ok(outcome) => Asked { outcome, metering, detail: None },
             Err(error) => Asked { outcome: Reconciled::Unknown, metering, detail: Some(error) },
         }
     }
 
-    async fn run<E: Entry>(
+    pub(crate) async fn run<E: Entry>(
         &self,
         entry: &E,
         permit: &Permit,
-        request: ToolRequest,
+        call: Call<E::Input>,
         host: Host,
     ) -> (Result<E::End, CallError>, Metering) {
         let started = Instant::now();
         let mut metering = Metering::default();
-        let ended = self.run_metered(entry, permit, request, host, &mut metering).await;
+        let ended = self.run_metered(entry, permit, call, host, &mut metering).await;
         metering.wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         (ended, metering)
     }
@@ -146,25 +162,28 @@ impl Plugin {
         &self,
         entry: &E,
         permit: &Permit,
-        request: ToolRequest,
+        call: Call<E::Input>,
         host: Host,
         metering: &mut Metering,
     ) -> Result<E::End, CallError> {
         let plugin = &self.0;
-        if permit.plugin != plugin.manifest.name {
-            return Err(CallError::OtherPlugin { permit: permit.plugin.clone(), plugin: plugin.manifest.name.clone() });
-        }
-        let arguments = plugin.check(&request)?;
+        plugin.check_permit(permit)?;
         let time = permit.limits.time;
         let _slots = plugin.slots(permit, time).await?;
         let _running = plugin.sandbox.ticker.running();
-        Box::pin(instance::run(entry, plugin, permit, request, arguments, host, metering)).await
+        Box::pin(instance::run(entry, plugin, permit, call, host, metering)).await
     }
 }
 
 impl Inner {
+    fn check_permit(&self, permit: &Permit) -> Result<(), CallError> {
+        let (name, of) = (&self.manifest.name, &permit.plugin);
+        if of == name { Ok(()) } else { Err(CallError::OtherPlugin { permit: of.clone(), plugin: name.clone() }) }
+    }
+
     /// The arguments as JSON text, if the tool's schema takes them.
-    fn check(&self, request: &ToolRequest) -> Result<String, CallError> {
+    fn check(&self, permit: &Permit, request: &ToolRequest) -> Result<String, CallError> {
+        self.check_permit(permit)?;
         let Some(schema) = self.schemas.get(&request.tool) else {
             return Err(CallError::UnknownTool { tool: request.tool.clone() });
         };
@@ -175,6 +194,24 @@ impl Inner {
             return Err(Mismatch::new(reason).into());
         }
         Ok(text)
+    }
+
+    fn tool_call(&self, permit: &Permit, request: ToolRequest, text: String) -> Call<ToolInput> {
+        let effect = self.manifest.tool(&request.tool).map(|tool| tool.effect);
+        let carries_key = matches!(effect, Some(Effect::Idempotent | Effect::Once));
+        let ToolRequest { tool, arguments, call_id, idempotency_key, agent, session } = request;
+        let key = carries_key.then(|| idempotency_key.clone());
+        let bytes = text.len() as u64;
+        let request = types::Request {
+            tool: tool.to_string(),
+            arguments: text,
+            call_id: call_id.to_string(),
+            idempotency_key,
+            agent: agent.to_string(),
+            session,
+            deadline_ms: u64::try_from(permit.limits.time.as_millis()).unwrap_or(u64::MAX),
+        };
+        Call { id: call_id, key, headers: Vec::new(), bytes, input: ToolInput { request, arguments } }
     }
 
     /// Waits for a turn, of this plugin and then of the pool, in a bounded queue.

@@ -12,7 +12,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::{
     Host, Tape,
-    http::Egress,
+    http::{CheckedSecret, Egress},
     limits::{self, Limits},
     output::Lines,
     turns::Turn,
@@ -33,6 +33,12 @@ pub(crate) struct State {
     pub(crate) may_store: bool,
     /// Progress reports that are left.
     pub(crate) reports: u32,
+    /// Granted ones to check with.
+    pub(crate) secrets: Arc<[CheckedSecret]>,
+    /// Headers to look for them in.
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    /// Questions about them that are left.
+    pub(crate) checks: u32,
     pub(crate) deadline: Instant,
     /// Ticks of the epoch that it has computed through.
     pub(crate) ticks: u32,

@@ -1,6 +1,6 @@
-use exoclaw_plugin_format::{Manifest, ManifestError};
+use exoclaw_plugin_format::{Kind, Manifest, ManifestError, pack};
 
-use crate::{NOTES, notes};
+use crate::{EMPTY, NOTES, notes};
 
 #[test]
 fn requests_are_lines_for_people() {
@@ -40,6 +40,50 @@ fn broken_rules_name_their_field() {
     refused("guest = \"/notes\"", "guest = \"/\"", "requests.fs.guest");
     refused("[\"TZ\"]", "[\"TZ=1\"]", "requests.env");
     refused("\"Bearer {}\"", "\"Bearer\"", "requests.secrets.format");
+}
+
+const CHANNEL: &str = r#"
+name = "telegram"
+version = "0.1.0"
+kind = "channel"
+description = "Chats over Telegram"
+[requests]
+http = ["POST https://api.telegram.org/sendMessage"]
+secrets = [
+    { name = "telegram", path = "/bot{}", to = "api.telegram.org" },
+    { name = "telegram-webhook", check = true },
+]
+"#;
+
+#[test]
+fn a_channel_has_no_tools() {
+    let channel = Manifest::from_toml(CHANNEL).unwrap();
+    assert_eq!(channel.kind, Kind::Channel);
+    assert_eq!(
+        channel.requests.lines()[1..],
+        ["secret telegram in paths towards api.telegram.org", "secret telegram-webhook to check who wrote"]
+    );
+    let packed = pack(EMPTY, &channel).unwrap();
+    assert_eq!(Manifest::of_component(&packed).unwrap(), channel);
+    for (from, to, field) in [
+        ("\"channel\"", "\"tools\"", "tools"),
+        ("[requests]", "[requests]\nkv = \"1 KiB\"", "requests.kv"),
+        ("/bot{}", "/bot", "requests.secrets.path"),
+        ("/bot{}", "bot{}", "requests.secrets.path"),
+        ("/bot{}", "/bot{}/", "requests.secrets.path"),
+        ("/bot{}", "/../{}", "requests.secrets.path"),
+        ("/bot{}", "/{}?a=b", "requests.secrets.path"),
+        ("/bot{}", "/%2e{}", "requests.secrets.path"),
+    ] {
+        match Manifest::from_toml(&CHANNEL.replacen(from, to, 1)) {
+            Err(ManifestError::Field { field: found, .. }) => assert_eq!(found, field, "{to}"),
+            other => panic!("{to}: {other:?}"),
+        }
+    }
+    for (from, to) in [("check = true", "check = false"), ("path = ", "format = "), (", to = \"api.telegram.org\"", "")]
+    {
+        assert!(matches!(Manifest::from_toml(&CHANNEL.replacen(from, to, 1)), Err(ManifestError::Toml(_))), "{to}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use crate::{
     Denial, Host, OnDenied,
     http::{
-        HttpConfig, HttpPermit,
+        HttpConfig, HttpPermit, Place,
         body::Traffic,
         connect::Connector,
         exchange::{Connection, Exchange, Times},
@@ -137,7 +137,9 @@ impl Egress {
             headers.remove(header::IF_RANGE);
         }
         for secret in self.permit.secrets.iter().filter(|secret| secret.to.matches(target)) {
-            headers.insert(secret.header.clone(), secret.value.clone());
+            if let Place::Header(name, value) = &secret.place {
+                headers.insert(name.clone(), value.clone());
+            }
         }
         headers
     }
@@ -149,8 +151,14 @@ impl Egress {
         });
         let place =
             |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned().map_err(|_| Error::ConnectionLimitReached);
+        let mut prefixes = self.permit.secrets.iter().filter(|secret| secret.to.matches(&target));
+        let prefix = prefixes.find_map(|secret| match &secret.place {
+            Place::Path(prefix) => Some(prefix.clone()),
+            Place::Header(..) => None,
+        });
         Ok(Exchange {
             target,
+            prefix,
             permit: Arc::clone(&self.permit),
             times: Times::new(options),
             traffic: Arc::clone(&open.traffic),

@@ -10,6 +10,7 @@ use std::{
 };
 
 use exoclaw_plugin_format::{HttpScheme, HttpTarget};
+use exoclaw_protocol::Secret;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::BodyExt;
 use hyper::client::conn::http1;
@@ -32,6 +33,8 @@ pub(super) type Connection = Box<dyn Future<Output = Result<(), Error>> + Send>;
 /// One request that was matched, on its way.
 pub(super) struct Exchange {
     pub(super) target: HttpTarget,
+    /// Goes before the path.
+    pub(super) prefix: Option<Secret>,
     pub(super) permit: Arc<HttpPermit>,
     pub(super) times: Times,
     pub(super) traffic: Arc<Traffic>,
@@ -85,7 +88,7 @@ impl Exchange {
 
     async fn connect(&self, connector: &Connector, headers: &HeaderMap) -> Result<Box<dyn Stream>, Error> {
         let checked = connector.check(&self.target, &self.permit.private).await?;
-        let carries_secret = headers.values().any(HeaderValue::is_sensitive);
+        let carries_secret = self.prefix.is_some() || headers.values().any(HeaderValue::is_sensitive);
         if carries_secret && self.target.scheme() == HttpScheme::Http && !checked.private {
             return Err(Error::HttpRequestDenied);
         }
@@ -93,7 +96,9 @@ impl Exchange {
     }
 
     fn request(&self, headers: HeaderMap, body: Outgoing) -> Result<Request<Outgoing>, Error> {
-        let request = Request::builder().method(self.target.method()).uri(self.target.path_and_query()).body(body);
+        let prefix = self.prefix.as_ref().map_or("", Secret::expose);
+        let uri = format!("{prefix}{}", self.target.path_and_query());
+        let request = Request::builder().method(self.target.method()).uri(uri).body(body);
         let mut request = request.map_err(|_| Error::HttpRequestUriInvalid)?;
         *request.headers_mut() = headers;
         Ok(request)

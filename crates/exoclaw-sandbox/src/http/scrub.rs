@@ -81,6 +81,12 @@ impl Scrubber {
         self.take(false)
     }
 
+    /// Bytes that came whole.
+    pub(super) fn whole(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.held = bytes.to_vec();
+        self.take(false).into()
+    }
+
     /// Each value without secrets; a header whose very name holds one is left out.
     pub(super) fn headers(&self, headers: &mut HeaderMap) {
         let found = |text: &str| self.needles.iter().any(|n| text.contains(&n.spelling.expose().to_ascii_lowercase()));

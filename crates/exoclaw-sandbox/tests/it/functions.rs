@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use exoclaw_protocol::{Effect, FailureKind, ToolContent};
 use exoclaw_sandbox::{
-    About, AdoptError, ByteSize, Called, FormatError, Grants, Host, Limits, LoadError, Manifest, Permit, Plugin,
+    About, AdoptError, ByteSize, Called, FormatError, Grants, Host, Kind, Limits, LoadError, Manifest, Permit, Plugin,
     Policy, Requests, Sandbox, SandboxConfig, ToolRequest, pack,
 };
 use proptest::prelude::*;
@@ -142,9 +142,9 @@ fn functions_are_described_by_their_types() {
     let component = echo(TYPES, &[("the-things", "thing"), ("choices", "choice")]).unwrap();
     let asked = Requests { env: vec!["TZ".into()], ..Requests::default() };
     let packed = sandbox().adopt(&component, about(asked.clone())).unwrap();
-    let Manifest { name, version, description, tools, requests } = Manifest::of_component(&packed).unwrap();
+    let Manifest { name, version, description, kind, tools, requests } = Manifest::of_component(&packed).unwrap();
     assert_eq!((name.as_str(), version.as_str(), description.as_str()), ("plain", "1.2.0", "The functions of plain"));
-    assert_eq!(requests, asked);
+    assert_eq!((kind, requests), (Kind::Tools, asked));
     assert_eq!(tools[0].name.as_str(), "the_things");
     assert_eq!(
         tools[0].description,

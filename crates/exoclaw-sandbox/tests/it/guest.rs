@@ -6,7 +6,7 @@ use exoclaw_sandbox::{
 use serde_json::{Value, json};
 
 #[path = "../../guests/component.rs"]
-mod component;
+pub(crate) mod component;
 pub(crate) use component::{HTTP, HTTP_IMPORTS, HTTP_WORLD};
 
 /// A guest that says its arguments again.

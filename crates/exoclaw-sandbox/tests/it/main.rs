@@ -3,6 +3,7 @@
 
 mod cache;
 mod call;
+mod channel;
 mod corpus;
 mod fs;
 mod functions;

@@ -1,7 +1,7 @@
 //! Secrets: they reach the one host, in the one header, and never the guest.
 
 use exoclaw_protocol::Secret;
-use exoclaw_sandbox::{Called, Host, Limits, Permit, Plugin};
+use exoclaw_sandbox::{Called, GrantError, Host, Limits, Permit, Plugin};
 use serde_json::json;
 
 use crate::{
@@ -101,4 +101,55 @@ async fn the_guest_does_not_choose_how_the_answer_is_spelled() {
     let port = server.address.port();
     let called = call(&self::plugin(port), port, GRANTED, &format!("GET http://127.0.0.1:{port}/")).await;
     assert_eq!(text(&called), "E32", "not passed on: it can't be looked through");
+}
+
+/// A plugin whose secret stands before the path.
+async fn call_by_path(port: u16, private: &str, secret: &str, line: &str) -> Result<Called, GrantError> {
+    let requests = format!(
+        r#"http = ["* http://127.0.0.1:{port}/*", "* http://127.0.0.2:{port}/*"]
+           secrets = [{{ name = "bot", path = "/bot{{}}", to = "127.0.0.1:{port}" }}]"#
+    );
+    let plugin = Guest { requests: &requests, ..Guest::FETCH }.load();
+    let grants = format!(
+        r#"http = ["* http://127.0.0.1:{port}/send", "* http://127.0.0.2:{port}/send"]
+           secrets = ["bot"]
+           http-private = ["{private}:{port}"]"#
+    );
+    let permit = Permit::new(plugin.manifest(), &toml::from_str(&grants).unwrap(), &Limits::default()).unwrap();
+    let permit = permit.with_secrets(|_| Ok(Some(Secret::new(secret))))?;
+    Ok(plugin.call(&permit, request(json!({ "text": line })), Host::default()).await)
+}
+
+#[tokio::test]
+async fn a_secret_in_the_path_is_sent_and_not_shown() {
+    const BOT: &str = "123456:ABC-DEF_ghi";
+    let server = Server::on("0.0.0.0:0", |request, out| {
+        let line = request.lines().next().unwrap_or_default();
+        let location = format!("location: {}\r\n", line.split(' ').nth(1).unwrap_or_default());
+        respond(out, "302 Found", &location, line);
+    });
+    let port = server.address.port();
+    let called =
+        call_by_path(port, "127.0.0.0/8", BOT, &format!("POST http://127.0.0.1:{port}/send?a=b")).await.unwrap();
+    assert_eq!(text(&called), "302 POST /bot[secret bot]/send?a=b HTTP/1.1");
+    assert!(server.seen()[0].starts_with(&format!("POST /bot{BOT}/send?a=b HTTP/1.1\r\n")), "{:?}", server.seen());
+    let line = format!("GET http://127.0.0.1:{port}/send show:location");
+    let called = call_by_path(port, "127.0.0.0/8", BOT, &line).await.unwrap();
+    assert_eq!(text(&called), "302 /bot[secret bot]/send");
+
+    // Another host does not get it, and neither does a path that was not granted.
+    let called = call_by_path(port, "127.0.0.0/8", BOT, &format!("GET http://127.0.0.2:{port}/send")).await.unwrap();
+    assert_eq!(text(&called), "302 GET /send HTTP/1.1");
+    let asked = server.seen().len();
+    let called = call_by_path(port, "127.0.0.0/8", BOT, &format!("GET http://127.0.0.1:{port}/other")).await.unwrap();
+    assert!(text(&called).starts_with('E'), "{}", text(&called));
+    assert_eq!(server.seen().len(), asked);
+}
+
+#[tokio::test]
+async fn a_secret_that_a_path_reads_in_two_ways_is_refused() {
+    for secret in ["../../etc", "a/b/c/d/e", "12345678?x", "1234567#8", "1234567%2e", "has space", "dots.in.it"] {
+        let refused = call_by_path(1, "127.0.0.1", secret, "").await;
+        assert!(matches!(refused, Err(GrantError::UnusableSecret { .. })), "{secret}: {refused:?}");
+    }
 }
