@@ -5,6 +5,7 @@ mod audit;
 mod chat;
 mod config;
 mod credentials;
+mod cron;
 mod gateway;
 mod help;
 mod import;

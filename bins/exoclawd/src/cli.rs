@@ -7,10 +7,12 @@ use exoclaw_protocol::{ApprovalId, PluginName, SessionRef, TokenName};
 use exoclaw_sandbox::PublicKey;
 
 mod audit;
+mod cron;
 mod import;
 mod run;
 
 pub(crate) use audit::{AuditCommand, ExportFormat};
+pub(crate) use cron::{CronAdd, CronCommand, CronUpdate, When};
 pub(crate) use import::{ImportCommand, ImportOpenclawArgs};
 pub(crate) use run::RunCommand;
 
@@ -67,6 +69,11 @@ pub(crate) enum Command {
     /// Those that the config names in [approvals]. Each is answered once, for the arguments that are shown.
     #[command(subcommand)]
     Approval(ApprovalCommand),
+    /// Send messages by the clock
+    ///
+    /// A job is a message that the running daemon sends to an agent when its time comes; each is answered by an ordinary run.
+    #[command(subcommand)]
+    Cron(CronCommand),
     /// Open the chat in the browser
     ///
     /// Prints an address that logs one browser in, once, within a minute, and opens it where there is a screen.

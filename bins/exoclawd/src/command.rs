@@ -4,6 +4,7 @@ mod approval;
 mod audit;
 mod chat;
 mod config;
+mod cron;
 mod gateway;
 mod import;
 mod onboard;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: Cli, program: Option<String>, env: &Env, terminal: &mut T
         Command::Usage { session } => wait_for(usage::run(session, &mut context)),
         Command::Chat(args) => wait_for(chat::run(args, &mut context)),
         Command::Approval(command) => wait_for(approval::run(command, &mut context)),
+        Command::Cron(command) => wait_for(cron::run(command, &mut context)),
         Command::Open(args) => wait_for(open::run(&args, &mut context)),
         Command::Token(command) => wait_for(token::run(command, &mut context)),
         Command::Tls(command) => tls::run(command, &mut context),

@@ -5,6 +5,7 @@ pub(crate) mod dialect;
 #[cfg(feature = "test-util")]
 pub(crate) mod echo;
 mod frames;
+pub(crate) mod jobs;
 mod json_rpc;
 pub(crate) mod outbox;
 mod requests;

@@ -88,6 +88,8 @@ codes! {
     UnknownApproval = -32020, "unknown_approval", retryable: false;
     /// There is no such run.
     UnknownRun = -32021, "unknown_run", retryable: false;
+    /// The scheduler has no such job.
+    UnknownJob = -32022, "unknown_job", retryable: false;
 }
 
 impl fmt::Display for ErrorCode {

@@ -143,6 +143,12 @@ text_id! {
 }
 
 text_id! {
+    /// Names a job of the scheduler: `[a-z0-9][a-z0-9_-]{0,63}`.
+    JobId, "job id", "want 1 to 64 of a-z, 0-9, '_' and '-', starting with a letter or digit",
+    |text| text.len() <= 64 && starts_alphanumeric(text, |b| b == b'_' || b == b'-')
+}
+
+text_id! {
     /// Names one run of an agent, unique over all sessions.
     RunId, "run id", "want 1 to 64 of A-Z, a-z, 0-9, '_' and '-'",
     |text| (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')

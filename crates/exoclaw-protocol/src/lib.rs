@@ -16,6 +16,7 @@
 
 mod approval;
 mod attachment;
+mod cron;
 mod error;
 mod event;
 mod id;
@@ -39,9 +40,10 @@ mod tool;
 pub use approval::{
     Approval, ApprovalListParams, ApprovalListResult, ApprovalResolveParams, ApprovalResolveResult, Decision, Verdict,
 };
+pub use cron::*;
 pub use error::{ErrorCode, RpcError};
 pub use event::{AbortReason, Event, SessionEvent, StopReason, Usage};
-pub use id::{AgentId, ApprovalId, CallId, IdError, IdempotencyKey, PluginName, RunId, TokenName, ToolName};
+pub use id::{AgentId, ApprovalId, CallId, IdError, IdempotencyKey, JobId, PluginName, RunId, TokenName, ToolName};
 pub use message::{Block, Message, Omitted, Role};
 pub use method::{Call, Method, MethodInfo, Scope};
 pub use money::{Money, MoneyError};

@@ -121,3 +121,21 @@ pub const IMAGE_BYTES: usize = 5 * 1000 * 1000;
 
 /// Bytes of one file of text.
 pub const FILE_BYTES: usize = 512 * 1024;
+
+/// Jobs of the scheduler; a further one is refused.
+pub const CRON_JOBS: usize = 256;
+
+/// What became of a job is kept for so many of its times; the oldest goes.
+pub const CRON_RUNS: usize = 32;
+
+/// Longest message of a job, in bytes.
+pub const CRON_TEXT_BYTES: usize = 64 * 1024;
+
+/// Longest expression or time zone of a job, in bytes.
+pub const CRON_EXPRESSION_BYTES: usize = 256;
+
+/// Shortest time between two times of a job.
+pub const CRON_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A job that is later than that is not run for the time it missed.
+pub const CRON_LATENESS: Duration = Duration::from_secs(60 * 60);

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::{ErrorCode, RpcError, approval::*, error::brief, params::*, run::*, session::*, spending::*, token::*};
+use crate::{
+    ErrorCode, RpcError, approval::*, cron::*, error::brief, params::*, run::*, session::*, spending::*, token::*,
+};
 
 /// What a credential allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -143,6 +145,20 @@ methods! {
     ApprovalResolve = "approval.resolve", Approve, ApprovalResolveParams -> ApprovalResolveResult;
     /// Plugins with their tools and grants.
     PluginList = "plugin.list", Read, PluginListParams -> PluginListResult;
+    /// How the scheduler is.
+    CronStatus = "cron.status", Read, CronStatusParams -> CronStatusResult;
+    /// The scheduler's jobs.
+    CronList = "cron.list", Read, CronListParams -> CronListResult;
+    /// What became of a job at its times.
+    CronRuns = "cron.runs", Read, CronRunsParams -> CronRunsResult;
+    /// Makes a job.
+    CronAdd = "cron.add", Admin, CronAddParams -> Job;
+    /// Changes a job.
+    CronUpdate = "cron.update", Admin, CronUpdateParams -> Job;
+    /// Removes a job.
+    CronRemove = "cron.remove", Admin, CronRemoveParams -> CronRemoveResult;
+    /// Runs a job now, beside its times.
+    CronRun = "cron.run", Admin, CronRunParams -> JobRun;
     /// What models used and cost, and what they may.
     Usage = "usage", Admin, UsageParams -> UsageResult;
     /// Makes a token, and shows it once.

@@ -39,6 +39,7 @@ mod sessions;
 mod hub;
 
 mod approvals;
+mod cron;
 mod history;
 mod journal;
 mod keys;
@@ -59,6 +60,7 @@ mod tasks;
 
 pub use clock::{Clock, SystemClock};
 pub use config::{AgentConfig, ApprovalConfig, Parts, RuntimeConfig, StartError};
+pub use cron::{JobAction, JobEvent};
 pub use hub::{Lagged, Published, Subscription};
 pub use journal::message_digest;
 pub use plugins::{PluginSlot, Plugins, ReadyPlugin, Replaced};

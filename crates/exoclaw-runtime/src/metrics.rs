@@ -48,8 +48,7 @@ pub struct Metrics {
     connections: Gauge,
     admissions: [Counter; ADMISSIONS.len()],
     authentications: [Counter; DECISIONS.len()],
-    /// In the order of the method table; the last one is for names that are not in it.
-    requests: [[Counter; OUTCOMES.len()]; Call::METHODS.len() + 1],
+    requests: Requests,
     request_seconds: Histogram,
     runs: [Counter; RUN_OUTCOMES.len()],
     run_seconds: Histogram,
@@ -58,6 +57,16 @@ pub struct Metrics {
     tools: [Counter; TOOL_OUTCOMES.len()],
     tool_seconds: Histogram,
     spans_lost: Counter,
+}
+
+/// In the order of the method table; the last one is for names that are not in it.
+#[derive(Debug)]
+struct Requests([[Counter; OUTCOMES.len()]; Call::METHODS.len() + 1]);
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Default::default()))
+    }
 }
 
 /// What became of a credential.
@@ -102,7 +111,7 @@ impl Metrics {
     /// A request was answered.
     pub fn request(&self, method: &str, ok: bool, took: Duration) {
         let known = Call::METHODS.iter().position(|info| info.name == method);
-        self.requests[known.unwrap_or(Call::METHODS.len())][usize::from(!ok)].add(1);
+        self.requests.0[known.unwrap_or(Call::METHODS.len())][usize::from(!ok)].add(1);
         self.request_seconds.add(took);
     }
 
@@ -135,7 +144,7 @@ impl Metrics {
 
     fn families(&self) -> Vec<Family> {
         let methods = Call::METHODS.iter().map(|info| info.name).chain(["other"]);
-        let requests = methods.zip(&self.requests).flat_map(|(method, counters)| {
+        let requests = methods.zip(&self.requests.0).flat_map(|(method, counters)| {
             let point = move |(outcome, counter): (&'static str, &Counter)| {
                 Point::number([("method", method), ("outcome", outcome)], counter.get())
             };

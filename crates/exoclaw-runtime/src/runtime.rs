@@ -20,6 +20,7 @@ use crate::{
     approvals::Approvals,
     clock::Clock,
     config::{self, Agent, Parts, RuntimeConfig, StartError},
+    cron::{Cron, Jobs, Scheduler},
     history::Recent,
     journal::{read_only, read_refusal},
     keys,
@@ -37,6 +38,7 @@ use crate::{
 mod abort;
 mod approve;
 mod chat;
+mod cron;
 mod send;
 mod sessions;
 mod stop_word;
@@ -71,6 +73,7 @@ pub(crate) struct Inner {
     pub(crate) recent: Recent,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) approvals: Approvals,
+    pub(crate) cron: Cron,
     pub(crate) approval_lifetime: Duration,
     pub(crate) turn_limits: TurnLimits,
     pub(crate) run_timeout: Option<Duration>,
@@ -109,9 +112,12 @@ impl Runtime {
         let concurrent_runs =
             u32::try_from(config.concurrent_runs.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
         let ledger = Ledger::load(config.budgets, &*store, clock.now_ms()).await.map_err(StartError::Store)?;
+        let jobs = Jobs::load(&*store).await.map_err(StartError::Store)?;
+        let (cron, commands) = Cron::new();
         let inner = Arc::new(Inner {
             ledger: Arc::new(ledger),
             approvals: Approvals::default(),
+            cron,
             approval_lifetime: config.approvals.lifetime,
             sessions: Arc::new(Sessions::new(clock.clone(), config.delta_interval)),
             run_timeout: config.run_timeout,
@@ -142,7 +148,10 @@ impl Runtime {
         let forget = keys::forget(inner.store.clone(), inner.clock.clone(), inner.tasks.clone());
         // Nobody can have stopped the tasks yet.
         let _ = inner.tasks.spawn("forget keys", forget);
-        Ok(Self { inner })
+        let runtime = Self { inner };
+        let scheduler = Scheduler::new(runtime.clone(), jobs, commands);
+        let _ = runtime.inner.tasks.spawn("cron", scheduler.run());
+        Ok(runtime)
     }
 
     /// The owner of tasks, for doors that have some of their own. Its token is cancelled once the runs have ended.

@@ -7,5 +7,6 @@ mod purse;
 mod report;
 
 pub use budget::{Allowance, Budget, Budgets};
+pub(crate) use calendar::Day;
 pub(crate) use ledger::Ledger;
 pub(crate) use purse::Purse;

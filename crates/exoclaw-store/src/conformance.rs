@@ -15,6 +15,7 @@
 #![expect(clippy::unwrap_used, reason = "the suite is test code, and panics are how a test fails")]
 
 mod conversations;
+mod jobs;
 mod journal;
 mod kv;
 mod runs;
@@ -22,6 +23,7 @@ pub mod samples;
 mod spending;
 
 pub use conversations::*;
+pub use jobs::*;
 pub use journal::*;
 pub use kv::*;
 pub use runs::*;
@@ -67,6 +69,7 @@ macro_rules! conformance_tests {
             a_quota_counts_keys_and_values,
             a_value_beyond_measure_is_refused,
             keys_are_listed_in_byte_order,
+            jobs_are_kept_until_removed,
         );
     };
     ($fresh:expr; $($case:ident,)*) => {

@@ -31,7 +31,8 @@ pub(crate) fn check_value(value: &[u8]) -> Result<(), KvError> {
     check_size(value.len()).map_err(|error| KvError::Failed(error.into()))
 }
 
-fn check_size(bytes: usize) -> Result<(), AppendError> {
+/// Refuses what is larger than a record may be.
+pub(crate) fn check_size(bytes: usize) -> Result<(), AppendError> {
     if bytes > RECORD_BYTES { Err(AppendError::TooLarge { bytes, max: RECORD_BYTES }) } else { Ok(()) }
 }
 

@@ -46,6 +46,6 @@ pub use memory::MemoryStore;
 pub use record::{Entry, Record, RunOutcome};
 pub use sqlite::{OpenError, SqliteConfig, SqliteStore, upkeep};
 pub use store::{
-    Appended, KeyedRun, KvScope, OpenRun, Page, RunSummary, SessionFilter, SessionSummary, Spending, Store,
+    Appended, KeyedRun, KvScope, OpenRun, Page, RunSummary, SessionFilter, SessionSummary, Spending, Store, StoredJob,
 };
 pub use tokens::{Holder, OWNER, TOKENS, TokenError, Tokens};

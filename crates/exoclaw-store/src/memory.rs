@@ -5,12 +5,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use exoclaw_protocol::{IdempotencyKey, RunId, RunOptions, SessionKey, Spent, TokenName};
+use exoclaw_protocol::{IdempotencyKey, JobId, RunId, RunOptions, SessionKey, Spent, TokenName};
 use futures::future::{BoxFuture, FutureExt};
 
 use crate::{
     AppendError, Appended, Conversation, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record,
-    RunOutcome, RunSummary, SessionFilter, SessionSummary, Spending, Store, encoded, spending::SpendingSums,
+    RunOutcome, RunSummary, SessionFilter, SessionSummary, Spending, Store, StoredJob, encoded, spending::SpendingSums,
     store::DAY_MS,
 };
 
@@ -27,6 +27,7 @@ struct State {
     clock: u64,
     sessions: BTreeMap<SessionKey, Session>,
     values: BTreeMap<KvScope, BTreeMap<String, Vec<u8>>>,
+    jobs: BTreeMap<JobId, String>,
     /// What deleted sessions had spent: by agent, day and credential.
     spent_before: BTreeMap<(String, u64, Option<TokenName>), Spent>,
 }
@@ -441,6 +442,25 @@ impl Store for MemoryStore {
         self.with(move |state| {
             let keys = state.values.get(&scope).into_iter().flat_map(BTreeMap::keys);
             Ok(keys.filter(|key| key.starts_with(&prefix)).take(limit as usize).cloned().collect())
+        })
+    }
+
+    fn jobs(&self) -> BoxFuture<'static, Result<Vec<StoredJob>, ReadError>> {
+        let job = |(id, text): (&JobId, &String)| StoredJob { id: id.clone(), text: Some(text.clone()) };
+        self.with(move |state| Ok(state.jobs.iter().map(job).collect()))
+    }
+
+    fn set_job(&self, id: &JobId, text: Option<String>) -> BoxFuture<'static, Result<(), AppendError>> {
+        let id = id.clone();
+        self.with(move |state| {
+            match text {
+                Some(text) => {
+                    encoded::check_size(text.len())?;
+                    state.jobs.insert(id, text);
+                }
+                None => drop(state.jobs.remove(&id)),
+            }
+            Ok(())
         })
     }
 

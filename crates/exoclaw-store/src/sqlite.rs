@@ -5,6 +5,7 @@ mod delete;
 mod file;
 mod fold;
 mod health;
+mod jobs;
 mod journal;
 mod kv;
 mod reader;
@@ -21,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use exoclaw_protocol::{IdempotencyKey, RunId, SessionKey};
+use exoclaw_protocol::{IdempotencyKey, JobId, RunId, SessionKey};
 use futures::future::{BoxFuture, FutureExt};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
@@ -29,7 +30,7 @@ use tokio::sync::watch;
 use self::{file::Ownership, health::Health, journal::failed, reader::Reads, writer::Queue};
 use crate::{
     AppendError, Appended, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, RunSummary,
-    SessionFilter, SessionSummary, Spending, Store, encoded,
+    SessionFilter, SessionSummary, Spending, Store, StoredJob, encoded,
 };
 
 /// Threads that read.
@@ -42,7 +43,7 @@ const WRITER_CACHE_KIB: i32 = 8192;
 const READER_CACHE_KIB: i32 = 512;
 
 /// Prepared statements kept by a connection: all that this crate has.
-const STATEMENTS: usize = 48;
+const STATEMENTS: usize = 51;
 
 /// What the write-ahead log is cut down to when it starts over, in bytes: above its usual length, for a file that keeps its
 /// length is quicker to write and to sync.
@@ -415,6 +416,19 @@ impl Store for SqliteStore {
         let (scope, prefix) = (scope.clone(), prefix.to_owned());
         let read = self.query(move |connection| kv::keys(connection, &scope, &prefix, limit).map_err(failed));
         read.map(|result| result.map_err(KvError::from)).boxed()
+    }
+
+    fn jobs(&self) -> BoxFuture<'static, Result<Vec<StoredJob>, ReadError>> {
+        self.query(|connection| jobs::list(connection).map_err(failed))
+    }
+
+    fn set_job(&self, id: &JobId, text: Option<String>) -> BoxFuture<'static, Result<(), AppendError>> {
+        let bytes = text.as_ref().map_or(0, String::len);
+        if let Err(refused) = encoded::check_size(bytes) {
+            return std::future::ready(Err(refused)).boxed();
+        }
+        let id = id.clone();
+        self.write(bytes, move |connection| jobs::set(connection, &id, text.as_deref()).map(Ok))
     }
 
     fn read_only(&self) -> Option<String> {

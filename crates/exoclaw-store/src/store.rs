@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use exoclaw_protocol::{AgentId, IdempotencyKey, PluginName, RunId, RunOptions, SessionKey, Spent, TokenName};
+use exoclaw_protocol::{AgentId, IdempotencyKey, JobId, PluginName, RunId, RunOptions, SessionKey, Spent, TokenName};
 use futures::future::BoxFuture;
 
 use crate::{AppendError, Conversation, Entry, KvError, ReadError, Record, RunOutcome};
@@ -89,6 +89,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// A plugin's keys that start with `prefix`, in byte order.
     fn kv_keys(&self, scope: &KvScope, prefix: &str, limit: u32) -> BoxFuture<'static, Result<Vec<String>, KvError>>;
+
+    /// The scheduler's jobs by id. A damaged one hides no other.
+    fn jobs(&self) -> BoxFuture<'static, Result<Vec<StoredJob>, ReadError>>;
+
+    /// Keeps the text of a job in place of its earlier one; removes the job where there is none.
+    fn set_job(&self, id: &JobId, text: Option<String>) -> BoxFuture<'static, Result<(), AppendError>>;
 
     /// Why no write is taken at present, if so.
     fn read_only(&self) -> Option<String>;
@@ -232,6 +238,15 @@ pub struct Spending {
     pub credential: Option<TokenName>,
     /// How much.
     pub spent: Spent,
+}
+
+/// A job of the scheduler, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredJob {
+    /// Its name.
+    pub id: JobId,
+    /// What the scheduler keeps of it; none where that is damaged.
+    pub text: Option<String>,
 }
 
 /// Whose key-value store: one per plugin and agent.

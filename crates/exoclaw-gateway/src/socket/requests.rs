@@ -17,7 +17,7 @@ use super::{
     approvals,
     dialect::{Caller, Done, Follow},
     frames::SENT_MESSAGE_BYTES,
-    tokens,
+    jobs, tokens,
 };
 use crate::{LOGIN_CODE_LIFETIME, http::Door};
 
@@ -37,7 +37,10 @@ pub(super) fn sends(incoming: &Incoming) -> bool {
 /// What a text costs of its connection's rate: what makes work for disk and models costs more.
 pub(super) fn cost(incoming: &Incoming) -> u32 {
     let one = |request: &Result<Request, Response>| match request.as_ref().map(|request| request.method.as_str()) {
-        Ok("chat.send" | "token.create" | "token.rotate" | "token.revoke") => 10,
+        Ok(
+            "chat.send" | "cron.add" | "cron.update" | "cron.remove" | "cron.run" | "token.create" | "token.rotate"
+            | "token.revoke",
+        ) => 10,
         Ok(_) | Err(_) => 4,
     };
     match incoming {
@@ -162,6 +165,13 @@ async fn call(door: &Door, caller: &Caller, method: &str, params: Option<&RawVal
         }
         Call::ApprovalList(params) => plain(&runtime.approvals(&params)?),
         Call::ApprovalResolve(params) => plain(&approvals::resolve(door, caller, params).await?),
+        Call::CronStatus(_) => plain(&runtime.cron_status().await?),
+        Call::CronList(_) => plain(&runtime.cron_list().await?),
+        Call::CronRuns(params) => plain(&runtime.cron_runs(params).await?),
+        Call::CronAdd(params) => plain(&jobs::add(door, caller, params).await?),
+        Call::CronUpdate(params) => plain(&jobs::update(door, caller, params).await?),
+        Call::CronRemove(params) => plain(&jobs::remove(door, caller, params).await?),
+        Call::CronRun(params) => plain(&jobs::run(door, caller, params).await?),
         Call::Usage(params) => plain(&runtime.usage(params).await?),
         Call::PluginList(_) => plain(&runtime.plugins()),
         Call::TokenCreate(params) => plain(&tokens::create(door, caller, params).await?),

@@ -72,6 +72,9 @@ fn bounds() {
         limits::PREVIEWS.to_string(),
         limits::PREVIEW_TEXTS.to_string(),
         limits::LABEL_BYTES.to_string(),
+        limits::CRON_JOBS.to_string(),
+        limits::CRON_RUNS.to_string(),
+        kib(limits::CRON_TEXT_BYTES),
     ];
     assert_eq!(said, done);
 }

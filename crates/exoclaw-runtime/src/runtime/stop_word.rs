@@ -9,7 +9,7 @@ use crate::{clock::new_run_id, hub::Subscription, sessions::Lease};
 
 impl Inner {
     /// The message is one text, and that a word which stops.
-    pub(super) fn is_stop_word(&self, message: &Message) -> bool {
+    pub(crate) fn is_stop_word(&self, message: &Message) -> bool {
         match &message.content[..] {
             [Block::Text { text }] => self.stop_words.contains(&text.trim().to_lowercase()),
             _ => false,

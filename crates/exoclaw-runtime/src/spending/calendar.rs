@@ -36,7 +36,7 @@ impl Day {
     }
 
     /// Year, month and day, after Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
-    fn date(self) -> (u64, u64, u64) {
+    pub(crate) fn date(self) -> (u64, u64, u64) {
         let days = self.0 + 719_468;
         let (era, of_era) = (days / 146_097, days % 146_097);
         let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;

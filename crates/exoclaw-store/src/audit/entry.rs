@@ -48,6 +48,8 @@ words! {
         Method = "method",
         /// A token is made, changed or ended.
         Token = "token",
+        /// A job of the scheduler is made, changed, run by hand or removed.
+        Job = "job",
         /// A browser is to be let in.
         Login = "login",
         /// A limit of connections and messages.

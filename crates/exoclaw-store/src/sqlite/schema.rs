@@ -10,7 +10,7 @@ use super::{OpenError, conversation, spending};
 const APPLICATION_ID: i32 = 0x6578_6f63;
 
 /// Version of the tables and records that this code writes.
-const FORMAT: i32 = 4;
+const FORMAT: i32 = 5;
 
 const TABLES: &str = "
 CREATE TABLE sessions (
@@ -105,6 +105,16 @@ const CONVERSATIONS: &str = "(
     origin    TEXT
 ) STRICT";
 
+/// The scheduler's jobs.
+const JOBS: &str = "
+CREATE TABLE jobs (
+    id    INTEGER PRIMARY KEY,
+    job   TEXT    NOT NULL UNIQUE,
+    crc32 INTEGER NOT NULL,
+    json  TEXT    NOT NULL
+) STRICT;
+";
+
 /// What sessions that were deleted had spent.
 const SPENDING_BEFORE: &str = "
 CREATE TABLE spending_before (
@@ -190,6 +200,7 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     create_runs(&transaction)?;
     create_spending(&transaction)?;
     create_conversations(&transaction)?;
+    transaction.execute_batch(JOBS)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
@@ -207,14 +218,18 @@ fn upgrade(connection: &mut Connection, found: i32) -> rusqlite::Result<()> {
         }
         2 => transaction
             .execute_batch("ALTER TABLE runs ADD COLUMN credential TEXT; ALTER TABLE runs ADD COLUMN options TEXT")?,
-        _ => transaction.execute_batch("ALTER TABLE runs ADD COLUMN options TEXT")?,
+        3 => transaction.execute_batch("ALTER TABLE runs ADD COLUMN options TEXT")?,
+        _ => {}
     }
     if found < 3 {
         create_spending(&transaction)?;
         spending::fill(&transaction)?;
     }
-    create_conversations(&transaction)?;
-    conversation::fill(&transaction)?;
+    if found < 4 {
+        create_conversations(&transaction)?;
+        conversation::fill(&transaction)?;
+    }
+    transaction.execute_batch(JOBS)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }

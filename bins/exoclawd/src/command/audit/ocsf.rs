@@ -23,8 +23,10 @@ impl Class {
             (What::Token, _) => (3001, 6),
             // Account Change: Other
             (What::Login, _) => (3001, 99),
-            // Entity Management: Update
-            (What::Config, _) => (3004, 3),
+            // Entity Management: Create, Update, Delete
+            (What::Job, "add") => (3004, 1),
+            (What::Config, _) | (What::Job, "update") => (3004, 3),
+            (What::Job, "remove") => (3004, 4),
             // Network Activity: Refuse
             (What::Egress, _) => (4001, 5),
             // Network Activity: Close, Refuse

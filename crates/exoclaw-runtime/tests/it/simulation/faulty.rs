@@ -9,10 +9,10 @@ use std::{
     },
 };
 
-use exoclaw_protocol::{IdempotencyKey, RunId, SessionKey};
+use exoclaw_protocol::{IdempotencyKey, JobId, RunId, SessionKey};
 use exoclaw_store::{
     AppendError, Appended, Entry, KeyedRun, KvError, KvScope, MemoryStore, OpenRun, Page, ReadError, Record,
-    RunSummary, SessionFilter, SessionSummary, Spending, Store,
+    RunSummary, SessionFilter, SessionSummary, Spending, Store, StoredJob,
 };
 use futures::{FutureExt, future::BoxFuture};
 use tokio_util::sync::CancellationToken;
@@ -243,6 +243,14 @@ impl Store for FaultyStore {
 
     fn kv_keys(&self, scope: &KvScope, prefix: &str, limit: u32) -> BoxFuture<'static, Result<Vec<String>, KvError>> {
         self.strike(self.inner.kv_keys(scope, prefix, limit), || KvError::Failed("input/output error".into()))
+    }
+
+    fn jobs(&self) -> BoxFuture<'static, Result<Vec<StoredJob>, ReadError>> {
+        self.look(self.inner.jobs())
+    }
+
+    fn set_job(&self, id: &JobId, text: Option<String>) -> BoxFuture<'static, Result<(), AppendError>> {
+        self.append_to(self.inner.set_job(id, text))
     }
 
     fn read_only(&self) -> Option<String> {

@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use exoclaw_protocol::{IdempotencyKey, RunId, SessionKey};
+use exoclaw_protocol::{IdempotencyKey, JobId, RunId, SessionKey};
 use exoclaw_store::{
     AppendError, Appended, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, RunSummary,
-    SessionFilter, SessionSummary, Spending, Store,
+    SessionFilter, SessionSummary, Spending, Store, StoredJob,
 };
 use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::Semaphore;
@@ -39,6 +39,7 @@ pub(crate) struct TestStore {
     damaged: Mutex<Option<SessionKey>>,
     closing: Mutex<Option<Arc<Semaphore>>>,
     reading: Mutex<Option<[Arc<Semaphore>; 2]>>,
+    keeping: Mutex<Option<Arc<Semaphore>>>,
 }
 
 impl TestStore {
@@ -49,6 +50,7 @@ impl TestStore {
             damaged: Mutex::default(),
             closing: Mutex::default(),
             reading: Mutex::default(),
+            keeping: Mutex::default(),
         }
     }
 
@@ -73,6 +75,11 @@ impl TestStore {
     /// Reading a plugin's value gives the first gate a permit and waits for one of the second.
     pub(crate) fn on_kv_get(&self, gates: [Arc<Semaphore>; 2]) {
         *self.reading.lock().unwrap() = Some(gates);
+    }
+
+    /// Jobs are never kept, as when the process dies there; gives a permit when that was asked for.
+    pub(crate) fn on_set_job(&self, reached: Arc<Semaphore>) {
+        *self.keeping.lock().unwrap() = Some(reached);
     }
 
     fn check(&self, session: &SessionKey) -> Result<(), ReadError> {
@@ -234,6 +241,18 @@ impl Store for TestStore {
 
     fn kv_keys(&self, scope: &KvScope, prefix: &str, limit: u32) -> BoxFuture<'static, Result<Vec<String>, KvError>> {
         self.inner.kv_keys(scope, prefix, limit)
+    }
+
+    fn jobs(&self) -> BoxFuture<'static, Result<Vec<StoredJob>, ReadError>> {
+        self.inner.jobs()
+    }
+
+    fn set_job(&self, id: &JobId, text: Option<String>) -> BoxFuture<'static, Result<(), AppendError>> {
+        if let Some(reached) = self.keeping.lock().unwrap().clone() {
+            reached.add_permits(1);
+            return std::future::pending().boxed();
+        }
+        self.inner.set_job(id, text)
     }
 
     fn read_only(&self) -> Option<String> {

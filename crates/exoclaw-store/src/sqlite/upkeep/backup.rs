@@ -68,7 +68,8 @@ pub fn restore(copy: &Path, config: &SqliteConfig, replace: bool) -> Result<Mark
     }
     let _ownership = file::claim(&config.path)?;
     let mut store = open_writer(config)?;
-    let holds_nothing = "SELECT NOT EXISTS (SELECT 1 FROM sessions) AND NOT EXISTS (SELECT 1 FROM kv)";
+    let holds_nothing = "SELECT NOT EXISTS (SELECT 1 FROM sessions) AND NOT EXISTS (SELECT 1 FROM kv)
+                         AND NOT EXISTS (SELECT 1 FROM jobs)";
     if !replace && !store.query_row(holds_nothing, [], |row| row.get(0))? {
         return Err(UpkeepError::NotEmpty { path: config.path.clone() });
     }

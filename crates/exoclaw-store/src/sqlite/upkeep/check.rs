@@ -66,6 +66,7 @@ pub fn check(path: &Path) -> Result<Findings, UpkeepError> {
     findings.part("the conversations", |findings| compare_conversations(&connection, findings));
     findings.part("the sessions", |findings| compare_sessions(&connection, findings));
     findings.part("the values", |findings| check_values(&connection, findings));
+    findings.part("the jobs", |findings| check_jobs(&connection, findings));
     findings.part("the tables", |findings| count(&connection, findings));
     Ok(findings)
 }
@@ -219,6 +220,19 @@ fn check_values(connection: &Connection, findings: &mut Findings) -> rusqlite::R
         let (plugin, agent): (String, String) = (row.get(0)?, row.get(1)?);
         let problem = format!("the values of plugin {plugin} for agent {agent} are not counted right");
         findings.add(Problem { session: None, seq: None, problem });
+    }
+    Ok(())
+}
+
+fn check_jobs(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare("SELECT job, crc32, json FROM main.jobs")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let job: String = row.get(0)?;
+        if i64::from(kv::checksum(&job, row.get_ref(2)?.as_bytes()?)) != row.get::<_, i64>(1)? {
+            let problem = format!("the job {job:?}: its checksum does not match");
+            findings.add(Problem { session: None, seq: None, problem });
+        }
     }
     Ok(())
 }

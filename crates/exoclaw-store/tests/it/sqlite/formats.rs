@@ -32,6 +32,13 @@ pub(super) fn version_3() -> Home {
     home
 }
 
+/// A store of version 4: that of version 3 as version 4 upgraded it, after a session was deleted.
+pub(super) fn version_4() -> Home {
+    let home = Home::new();
+    home.raw().execute_batch(include_str!("../../fixtures/format-4.sql")).unwrap();
+    home
+}
+
 fn version(home: &Home) -> i32 {
     home.raw().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
 }
@@ -86,7 +93,7 @@ async fn version_1_is_upgraded_with_all_that_it_holds() {
     assert!(store.find_key(&main, &"k-b".parse().unwrap()).await.unwrap().is_some());
     assert_eq!(store.append(&other, 1, vec![ended("e", RunOutcome::Ok), accepted("f")]).await.unwrap().last, 5);
     store.close().await;
-    assert_eq!(version(&home), 4);
+    assert_eq!(version(&home), 5);
 }
 
 #[tokio::test]
@@ -109,7 +116,7 @@ async fn version_2_is_upgraded_and_summed_up() {
     let cost = "0.001575".parse().unwrap();
     assert_eq!((other.day, other.spent), (20_413, Spent { steps: 2, usage, cost }));
     store.close().await;
-    assert_eq!(version(&home), 4);
+    assert_eq!(version(&home), 5);
     let findings = upkeep::check(&home.path()).unwrap();
     assert!(findings.is_sound(), "{:?}", findings.problems);
 }
@@ -130,14 +137,38 @@ async fn version_3_is_upgraded_and_its_sessions_have_titles() {
     let phone = store.spending(None, 0).await.unwrap().into_iter().find(|spent| spent.credential.is_some()).unwrap();
     assert_eq!(phone.spent.cost, "0.01".parse().unwrap());
     store.close().await;
-    assert_eq!(version(&home), 4);
+    assert_eq!(version(&home), 5);
     let findings = upkeep::check(&home.path()).unwrap();
     assert!(findings.is_sound(), "{:?}", findings.problems);
 }
 
+#[tokio::test]
+async fn version_4_is_upgraded_and_takes_jobs() {
+    let home = version_4();
+    let store = home.open();
+    let other = store.session(&session("other")).await.unwrap().unwrap();
+    assert_eq!((other.last_seq, other.messages, other.spent.steps), (12, 3, 3));
+    assert_eq!(other.conversation.title.as_deref(), Some("d"));
+    let spent = store.spending(None, 0).await.unwrap();
+    assert!(spent.iter().any(|spent| spent.spent.cost > "1000000".parse().unwrap()), "{spent:?}");
+    assert_eq!(store.jobs().await.unwrap(), []);
+    let id = "daily".parse().unwrap();
+    store.set_job(&id, Some("{}".to_owned())).await.unwrap();
+    store.close().await;
+    assert_eq!(version(&home), 5);
+    let findings = upkeep::check(&home.path()).unwrap();
+    assert!(findings.is_sound(), "{:?}", findings.problems);
+
+    home.raw().execute("UPDATE jobs SET json = '[]'", []).unwrap();
+    assert_eq!(home.open().jobs().await.unwrap(), [exoclaw_store::StoredJob { id, text: None }]);
+    let problems = upkeep::check(&home.path()).unwrap().problems;
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].problem.contains("the job \"daily\""), "{problems:?}");
+}
+
 #[test]
 fn an_upgraded_store_is_built_like_a_new_one() {
-    for old in [version_1(), version_2(), version_3()] {
+    for old in [version_1(), version_2(), version_3(), version_4()] {
         let new = Home::new();
         drop((old.open(), new.open()));
         assert_eq!(schema(&old), schema(&new));
@@ -154,7 +185,7 @@ fn child() {
     drop(exoclaw_store::SqliteStore::open(&exoclaw_store::SqliteConfig::new(path)).unwrap());
 }
 
-/// Killed at each of its writes in turn, the upgrade leaves version 1 or 4, and the next start goes on from there.
+/// Killed at each of its writes in turn, the upgrade leaves version 1 or 5, and the next start goes on from there.
 #[test]
 fn an_upgrade_that_is_killed_is_made_up_for() {
     let mut found = [0; 2];
@@ -169,7 +200,7 @@ fn an_upgrade_that_is_killed_is_made_up_for() {
         let status = strace.env(HOME, home.path()).output().unwrap().status;
         let killed = status.signal() == Some(9) || status.code() == Some(128 + 9);
         assert!(killed || status.success(), "{status}");
-        found[usize::from(version(&home) == 4)] += 1;
+        found[usize::from(version(&home) == 5)] += 1;
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let store = home.open();
@@ -177,7 +208,7 @@ fn an_upgrade_that_is_killed_is_made_up_for() {
             assert_eq!(store.open_runs().await.unwrap().len(), 2);
             store.close().await;
         });
-        assert_eq!(version(&home), 4);
+        assert_eq!(version(&home), 5);
         if !killed {
             break;
         }
