@@ -4,13 +4,17 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use exoclaw_tests::daemon::{Daemon, Setup, TOKEN};
+use exoclaw_tests::{
+    browser::Browser,
+    daemon::{Daemon, Setup, TOKEN},
+};
 use serde_json::Value;
 
 use crate::recipe::{ok, wanted};
@@ -193,4 +197,55 @@ fn openais_and_anthropics_libraries_for_javascript() {
 #[test]
 fn openais_and_anthropics_libraries_for_python() {
     script("providers.py", |folder| folder.join("python/bin/python"));
+}
+
+/// A folder as pages of an origin of its own, until it is dropped.
+struct Pages {
+    server: Child,
+    origin: String,
+}
+
+impl Pages {
+    fn of(folder: &Path, python: &Path) -> Self {
+        let mut command = Command::new(python);
+        command.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory"]).arg(folder);
+        let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.split_whitespace().skip_while(|word| *word != "port").nth(1);
+        let origin = format!("http://127.0.0.1:{}", port.unwrap_or_else(|| panic!("{line}")));
+        Self { server, origin }
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it is gone after the wait.
+        self.server.kill().ok();
+        self.server.wait().ok();
+    }
+}
+
+/// Its Control UI, as pages of another origin, which the config has to name.
+#[tokio::test]
+async fn openclaws_page() {
+    const SWITCH: &str = "[...document.querySelectorAll('button')].find(it => it.innerText.startsWith('Switch to'))";
+    let Some(folder) = folder() else { return };
+    let Some(mut page) = Browser::start().await else { return };
+    let pages = Pages::of(&folder.join("node_modules/openclaw/dist/control-ui"), &folder.join("python/bin/python"));
+    let daemon = Setup::demo().and_config(&format!("[gateway]\norigins = [{:?}]\n", pages.origin)).start();
+    let link = format!("{}/?gatewayUrl=ws://{}#token={TOKEN}", pages.origin, daemon.address());
+    page.open(&link).await;
+    // It asks before it leaves the gateway that it believes it came from.
+    page.wait_for(SWITCH).await;
+    page.run(&format!("{SWITCH}.click()")).await;
+    // The model it was told of: the page is ready.
+    page.wait_for("document.body.innerText.includes('demo')").await;
+    page.run("document.querySelector('textarea').focus()").await;
+    page.insert("echo hello there").await;
+    page.press_enter(false).await;
+    page.wait_for_text("The tool answered: hello there").await;
+    // Opened anew, it does not ask again.
+    page.open(&link).await;
+    page.wait_for_text("The tool answered: hello there").await;
 }

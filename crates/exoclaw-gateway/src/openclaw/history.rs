@@ -17,7 +17,7 @@ use crate::{http::Door, socket::dialect::Follow};
 /// Messages of a history where the client names no number.
 const HISTORY: u32 = 200;
 
-/// Bytes of a history in version 3.
+/// Bytes of a history where the client asks for no less: what version 3 sends.
 const HISTORY_BYTES: u32 = 4 * 1024 * 1024;
 
 /// Stands for a message that is too large for a history.
@@ -31,6 +31,9 @@ pub(super) struct History {
     agent_id: Option<String>,
     #[serde(default)]
     limit: Option<u32>,
+    /// Of the answer, in version 4.
+    #[serde(default)]
+    max_bytes: Option<u64>,
 }
 
 /// The newest messages, and from now on what happens in the session.
@@ -42,8 +45,9 @@ pub(super) async fn history(door: &Door, line: &Line, params: History) -> Result
     let (subscribed, subscription) = door.runtime.subscribe(asked).await.map_err(failed)?;
     line.call_session(&subscribed.session, &params.session_key);
     let run = subscribed.snapshot.and_then(|snapshot| snapshot.run);
-    let asked =
-        ChatHistoryParams { limit: Some(limit), max_bytes: Some(HISTORY_BYTES), ..ChatHistoryParams::new(session) };
+    let bytes = params.max_bytes.map_or(HISTORY_BYTES, |asked| u32::try_from(asked).unwrap_or(u32::MAX));
+    let max_bytes = Some(bytes.min(HISTORY_BYTES));
+    let asked = ChatHistoryParams { limit: Some(limit), max_bytes, ..ChatHistoryParams::new(session) };
     let found = door.runtime.history(asked).await.map_err(failed)?;
     let messages: Vec<Value> = found.messages.iter().flat_map(message).collect();
     let mut payload = json!({ "sessionKey": params.session_key, "messages": messages, "thinkingLevel": "off" });

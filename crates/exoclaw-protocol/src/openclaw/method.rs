@@ -41,6 +41,8 @@ macro_rules! methods {
 const COUNT: Kind = Kind::Int { min: 0, max: u64::MAX };
 const NUMBER: Kind = Kind::Int { min: 1, max: u64::MAX };
 const ATTACHMENTS: Kind = Kind::List { of: &Kind::Any, min: 0, max: usize::MAX };
+const HISTORY_BYTES: Kind = Kind::Int { min: 1024, max: u64::MAX };
+const RUNS: Kind = Kind::List { of: &Kind::Text { min: 1, max: 256 }, min: 1, max: 50 };
 const NULLABLE: Kind = Kind::Nullable(&TEXT);
 const SESSION: Kind = Kind::Differs(&TEXT, &Kind::Text { min: 1, max: 512 });
 
@@ -82,6 +84,8 @@ methods! {
         optional_v4("agentId", TEXT),
         optional_v4("sessionId", TEXT),
         optional_v4("maxChars", Kind::Int { min: 1, max: 500_000 }),
+        optional_v4("maxBytes", HISTORY_BYTES),
+        optional_v4("inputRunIds", RUNS),
     ];
     /// Puts something into a conversation that no run answers.
     ChatInject = "chat.inject", Admin, V3, [
@@ -97,6 +101,8 @@ methods! {
         optional("agentId", TEXT),
         optional("sessionId", TEXT),
         optional("maxChars", Kind::Int { min: 1, max: 500_000 }),
+        optional("maxBytes", HISTORY_BYTES),
+        optional("inputRunIds", RUNS),
     ];
     /// Models and commands.
     ChatMetadata = "chat.metadata", Read, V4, [optional("agentId", TEXT), optional("sessionKey", TEXT)];
@@ -134,6 +140,7 @@ methods! {
     /// The models that agents ask.
     ModelsList = "models.list", Read, V3, [
         optional_v4("agentId", TEXT),
+        optional_v4("sessionKey", TEXT),
         optional_v4("includeProviderCapabilities", Kind::Bool),
         optional_v4("preparedOnly", Kind::Bool),
         optional_v4("refresh", Kind::Bool),

@@ -209,6 +209,21 @@ async fn histories_have_bounds_and_say_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_page_bounds_the_bytes_of_its_history() {
+    let world = World::start().await;
+    let mut claw = Claw::connect(&world, Version::V4).await;
+    for text in ["first", "second"] {
+        claw.call("chat.inject", json!({ "sessionKey": "main", "message": text.repeat(200) })).await;
+    }
+    for method in ["chat.history", "chat.startup"] {
+        let all = claw.call(method, json!({ "sessionKey": "main" })).await;
+        assert_eq!(all["messages"].as_array().unwrap().len(), 2, "{all}");
+        let bound = claw.call(method, json!({ "sessionKey": "main", "maxBytes": 1500 })).await;
+        assert_eq!(bound["messages"].as_array().unwrap()[..], all["messages"].as_array().unwrap()[1..], "{bound}");
+    }
+}
+
+#[tokio::test]
 async fn a_run_is_waited_for() {
     let world = World::start().await;
     for version in BOTH {
