@@ -6,7 +6,10 @@
 mod error;
 mod file;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use exoclaw_protocol::{
     Rotation, Scope, ShownOnce, TokenCreateParams, TokenCreateResult, TokenListResult, TokenName, TokenRevokeParams,
@@ -15,7 +18,7 @@ use exoclaw_protocol::{
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::TokenError;
-use self::file::{Record, TokenFile};
+use self::file::{Digest, Record, TokenFile};
 
 /// Tokens that there may be at the same time.
 pub const TOKENS: usize = 256;
@@ -37,6 +40,10 @@ pub struct Tokens {
 struct State {
     /// By name.
     tokens: Vec<Token>,
+    /// Where in `tokens` a digest stands. To find it takes more or less time by what is shown, which tells nothing: whoever
+    /// measures that learns about SHA-256 digests of texts that they made up, and can make none up whose digest begins as
+    /// that of 256 random bits does.
+    by_digest: HashMap<Digest, usize>,
     /// A use was noted that the file does not know of.
     used: bool,
 }
@@ -69,8 +76,9 @@ impl Tokens {
     /// When another process has them open, others can read them, or they can't be understood.
     pub fn open(directory: impl Into<std::path::PathBuf>) -> Result<Self, TokenError> {
         let (file, records) = TokenFile::open(directory.into())?;
-        let tokens = records.into_iter().map(Token::new).collect();
-        Ok(Self { file: Some(file), state: Mutex::new(State { tokens, used: false }), changing: Mutex::default() })
+        let mut state = State::default();
+        state.set(records.into_iter().map(Token::new).collect());
+        Ok(Self { file: Some(file), state: Mutex::new(state), changing: Mutex::default() })
     }
 
     /// No tokens, and none is kept: for tests, and for embedding without a home.
@@ -78,29 +86,24 @@ impl Tokens {
         Self { file: None, state: Mutex::default(), changing: Mutex::default() }
     }
 
-    /// Whose token that is, if it is good now. Takes the same time whichever fits, and notes the use.
+    /// Whose token that is, if it is good now; notes the use. Takes the same time however many tokens there are.
     pub fn check(&self, shown: &str, now_ms: u64) -> Option<Holder> {
         let digest = file::digest(shown);
         let mut state = self.lock();
-        let mut found = None;
-        for (at, token) in state.tokens.iter().enumerate() {
-            let (active, next) = token.record.matches(&digest);
-            if active {
-                found = Some((at, token.active.clone()));
-            }
-            if next {
-                found = Some((at, token.next.clone()));
-            }
-        }
-        let (at, revoked) = found?;
-        let record = &mut state.tokens[at].record;
+        let at = *state.by_digest.get(&digest)?;
+        let Token { record, active, next } = state.tokens.get_mut(at)?;
+        let revoked = match record.matches(&digest) {
+            (true, _) => active.clone(),
+            (false, true) => next.clone(),
+            (false, false) => return None,
+        };
         if record.expires_ms.is_some_and(|end| end <= now_ms) {
             return None;
         }
         record.last_used_ms = Some(now_ms);
-        let Record { name, scope, expires_ms, .. } = record.clone();
+        let holder = Holder { name: record.name.clone(), scope: record.scope, expires_ms: record.expires_ms, revoked };
         state.used = true;
-        Some(Holder { name, scope, expires_ms, revoked })
+        Some(holder)
     }
 
     /// All tokens, by name.
@@ -218,12 +221,20 @@ impl Tokens {
                 token.record.last_used_ms = state.tokens[at].record.last_used_ms.max(token.record.last_used_ms);
             }
         }
-        state.tokens = tokens;
+        state.set(tokens);
         Ok(done)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn set(&mut self, tokens: Vec<Token>) {
+        let digests = |(at, token): (usize, &Token)| token.record.digests().map(move |digest| (digest, at));
+        self.by_digest = tokens.iter().enumerate().flat_map(digests).collect();
+        self.tokens = tokens;
     }
 }
 

@@ -56,7 +56,12 @@ impl Record {
         TokenInfo { name, scope, created_ms, expires_ms, last_used_ms, rotating: next.is_some() }
     }
 
-    /// Whether it is the active text, and whether it is the next one.
+    /// The digests of its texts.
+    pub(super) fn digests(&self) -> impl Iterator<Item = Digest> + use<> {
+        [Some(self.active), self.next].into_iter().flatten()
+    }
+
+    /// Whether it is the active text, and whether it is the next one. Takes the same time whatever they are.
     pub(super) fn matches(&self, shown: &Digest) -> (bool, bool) {
         let next = self.next.as_ref().unwrap_or(&self.active);
         (self.active.ct_eq(shown).into(), bool::from(next.ct_eq(shown)) && self.next.is_some())
