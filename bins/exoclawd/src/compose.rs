@@ -121,6 +121,7 @@ impl Start<'_> {
             hosts: config.gateway.hosts,
             origins: config.gateway.origins,
             proxies: config.gateway.proxies,
+            rates: config.limits.rates(),
             ..GatewayConfig::new(address)
         };
         match Gateway::bind(gateway, runtime.clone(), Arc::new(Page)).await {

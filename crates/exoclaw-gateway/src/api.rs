@@ -17,6 +17,7 @@ mod stream;
 use std::sync::Arc;
 
 use exoclaw_protocol::{ErrorCode, RpcError, Scope};
+use exoclaw_store::audit::{Decision, Entry, What};
 use http::{HeaderValue, Method, Request, StatusCode, header::ALLOW};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ use self::{admit::Admitted, stream::Voice};
 use crate::{
     admission::Place,
     http::{Answer, Door, answer},
+    rates::{DEAR, PLAIN},
     wire::Peer,
 };
 
@@ -112,6 +114,11 @@ pub(crate) async fn answer(
         Err(refused) => return refused.told(tongue),
     };
     place.known();
+    if let Err(refused) = door.asking.by(&pass.who, if path.scope() == Scope::Read { PLAIN } else { DEAR }) {
+        let entry = Entry::new(What::Limit, "request", Decision::Refused).who(&pass.who).from(peer.audited());
+        door.runtime.audit().note(entry.reason(&refused.message));
+        return tongue.told(&refused);
+    }
     if let Path::Models(model) = path {
         return models::answer(door, model).unwrap_or_else(|error| tongue.told(&error));
     }

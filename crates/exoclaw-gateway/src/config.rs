@@ -10,7 +10,7 @@ use std::{
 use exoclaw_protocol::Secret;
 use exoclaw_store::Tokens;
 
-use crate::{TlsConfig, TlsError};
+use crate::{Rates, TlsConfig, TlsError};
 
 /// Shortest token that protects a port which others can reach, in bytes.
 pub(crate) const TOKEN_BYTES: usize = 16;
@@ -38,6 +38,8 @@ pub struct GatewayConfig {
     pub origins: Vec<String>,
     /// Addresses of proxies whose `X-Forwarded-For` is believed; nobody else's is.
     pub proxies: Vec<IpAddr>,
+    /// How much may be asked for in how short a time.
+    pub rates: Rates,
 }
 
 impl GatewayConfig {
@@ -53,6 +55,7 @@ impl GatewayConfig {
             hosts: Vec::new(),
             origins: Vec::new(),
             proxies: Vec::new(),
+            rates: Rates::default(),
         }
     }
 

@@ -17,7 +17,9 @@ use crate::{
     admission::{Admission, Place},
     auth::Auth,
     http::{self, Door, Entrance},
+    openclaw::{self, Health},
     own_socket::OwnSocket,
+    rates::Asking,
     site::Site,
     tls::{self, Tls},
     wire::{Peer, Wire},
@@ -74,6 +76,8 @@ impl Gateway {
             runtime,
             assets,
             presence: Arc::default(),
+            health: Health::default(),
+            asking: Asking::new(config.rates),
         };
         Ok(Self { listener, metrics, own_socket, tls, addr, door: Arc::new(door), admission })
     }
@@ -111,6 +115,10 @@ impl Gateway {
         let tasks = self.door.runtime.tasks().clone();
         let stop = tasks.token();
         if tasks.spawn("token uses", note_uses(Arc::clone(&self.door.tokens), tasks.token())).is_err() {
+            return;
+        }
+        let health = openclaw::follow_health(Arc::clone(&self.door), tasks.token());
+        if tasks.spawn("health", health).is_err() {
             return;
         }
         if let Some(tls) = &self.tls

@@ -9,8 +9,8 @@ pub(crate) mod upgrade;
 use std::{convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
-use exoclaw_protocol::limits;
-use exoclaw_runtime::{Runtime, metrics::Credential};
+use exoclaw_protocol::{ChatInjectParams, ChatInjectResult, ChatSendParams, ChatSendResult, RpcError, limits};
+use exoclaw_runtime::{Runtime, Subscription, metrics::Credential};
 use exoclaw_store::{
     Tokens,
     audit::{Decision, Entry, What},
@@ -25,9 +25,10 @@ use crate::{
     LoginLinks,
     admission::Place,
     api,
-    auth::{Auth, Pass, Shown},
+    auth::{Auth, Pass, Shown, Who},
     limiter::TooMany,
-    openclaw::{OpenClaw, Presence},
+    openclaw::{Health, OpenClaw, Presence},
+    rates::Asking,
     site::Site,
     socket::JsonRpc,
     wire::{Peer, Wire},
@@ -51,6 +52,9 @@ pub(crate) struct Door {
     pub(crate) assets: Arc<dyn Assets>,
     /// Clients of OpenClaw's that are connected.
     pub(crate) presence: Arc<Presence>,
+    /// What they are told of the gateway.
+    pub(crate) health: Health,
+    pub(crate) asking: Asking,
 }
 
 impl Door {
@@ -80,6 +84,30 @@ impl Door {
             Err(_) => Credential::Limited,
         });
         checked
+    }
+}
+
+impl Door {
+    /// Sends a message for whoever showed that credential.
+    ///
+    /// # Errors
+    /// `rate_limited` when its session was sent too much of late; as `chat.send`.
+    pub(crate) async fn send(
+        &self,
+        by: &Who,
+        message: ChatSendParams,
+    ) -> Result<(ChatSendResult, Subscription), RpcError> {
+        self.asking.of(&self.runtime.session_of(&message)?)?;
+        self.runtime.send_by(by.name(), message).await
+    }
+
+    /// Adds a note to a session.
+    ///
+    /// # Errors
+    /// `rate_limited` when its session was sent too much of late; as `chat.inject`.
+    pub(crate) async fn inject(&self, note: ChatInjectParams) -> Result<ChatInjectResult, RpcError> {
+        self.asking.of(&self.runtime.session_key(&note.session)?)?;
+        self.runtime.inject(note).await
     }
 }
 

@@ -1,16 +1,30 @@
 //! A token bucket, kept as the one moment at which it is full again (the generic cell rate algorithm, ITU-T I.371).
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    num::NonZeroU32,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
 /// How much may be done at once, and how soon again.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rate {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
     /// Units that may be taken at once.
     pub(crate) burst: u32,
     /// Time until one unit more may be taken.
     pub(crate) every: Duration,
+}
+
+impl Rate {
+    /// So many units at once, and so many more each second.
+    pub const fn new(burst: NonZeroU32, per_second: NonZeroU32) -> Self {
+        let nanos = 1_000_000_000 / per_second.get();
+        Self { burst: burst.get(), every: Duration::from_nanos(if nanos == 0 { 1 } else { nanos } as u64) }
+    }
 }
 
 /// What was taken of a [`Rate`].
@@ -50,6 +64,58 @@ impl Meter {
     /// When it is full again.
     pub(crate) fn full(&self) -> Instant {
         self.full
+    }
+}
+
+/// Meters of many, each by what it counts; at most `most`. When full, those that owe nothing are forgotten, else the one
+/// that owes least: nobody gets rid of a debt by bringing others along.
+#[derive(Debug)]
+pub(crate) struct Meters<K> {
+    most: usize,
+    table: Mutex<HashMap<K, Meter>>,
+}
+
+impl<K: Clone + Eq + Hash> Meters<K> {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, table: Mutex::default() }
+    }
+
+    /// As [`Meter::take`].
+    pub(crate) fn take(&self, key: &K, units: u32, rate: Rate) -> Result<(), Duration> {
+        let now = Instant::now();
+        let mut table = self.lock();
+        if let Some(meter) = table.get_mut(key) {
+            return meter.take(units, rate, now);
+        }
+        if table.len() >= self.most {
+            table.retain(|_, meter| !meter.is_full(now));
+        }
+        if table.len() >= self.most {
+            let least = table.iter().min_by_key(|(_, meter)| meter.full()).map(|(key, _)| key.clone());
+            least.map(|key| table.remove(&key));
+        }
+        table.entry(key.clone()).or_insert_with(|| Meter::new(now)).take(units, rate, now)
+    }
+
+    /// As [`Meter::give`].
+    pub(crate) fn give(&self, key: &K, units: u32, rate: Rate) {
+        if let Some(meter) = self.lock().get_mut(key) {
+            meter.give(units, rate);
+        }
+    }
+
+    /// Forgets all others.
+    pub(crate) fn retain(&self, keep: impl Fn(&K) -> bool) {
+        self.lock().retain(|key, _| keep(key));
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Meter>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,6 +6,7 @@ mod attachment;
 mod changes;
 mod chat;
 mod handshake;
+mod health;
 mod history;
 mod line;
 mod lists;
@@ -24,8 +25,11 @@ use exoclaw_runtime::{Clock, Published};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-pub(crate) use self::presence::Presence;
 use self::{answers::OpenClawAsked, line::Line, telling::Telling};
+pub(crate) use self::{
+    health::{Health, follow as follow_health},
+    presence::Presence,
+};
 use crate::socket::{
     dialect::{Desk, Dialect, Goodbye, Greeted},
     outbox::Outbox,

@@ -9,13 +9,14 @@ pub(crate) mod jobs;
 mod json_rpc;
 pub(crate) mod outbox;
 mod requests;
+pub(crate) mod sessions;
 mod tokens;
 mod watches;
 
-use std::{borrow::Cow, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{borrow::Cow, future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use bytes::Bytes;
-use exoclaw_protocol::limits;
+use exoclaw_protocol::{RpcError, limits};
 use exoclaw_runtime::Lagged;
 use exoclaw_store::audit::{Decision, Entry, What};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -33,7 +34,8 @@ use crate::{
     admission::Place,
     auth::Pass,
     http::Door,
-    meter::{Meter, Rate},
+    meter::Meter,
+    rates::too_many,
     wire::{Peer, Wire},
 };
 
@@ -61,9 +63,6 @@ const FAREWELL: Goodbye = goodbye(CloseCode::Normal, "");
 const fn goodbye(code: CloseCode, reason: &'static str) -> Goodbye {
     (code, Cow::Borrowed(reason))
 }
-
-/// What one connection may ask for: a thousand small requests at once, and 500 in each second.
-const REQUESTS: Rate = Rate { burst: 4_000, every: Duration::from_micros(500) };
 
 /// Serves one upgraded connection until one side ends it. `early` holds what came with the upgrade request.
 pub(crate) async fn run<D: Dialect>(stream: Wire, early: Bytes, visitor: Visitor, dialect: D) {
@@ -216,16 +215,24 @@ impl<D: Dialect> Socket<D> {
         let Some(asked) = self.dialect.read(text) else { return };
         let sends = asked.sends().then(|| self.watches.sending());
         let door = Arc::clone(&self.visitor.door);
-        if let Err(retry_after) = self.meter.take(asked.cost(), REQUESTS, Instant::now()) {
+        if let Err(refused) = self.take(asked.cost(), &pass) {
             let entry = self.entry(What::Limit, "request", Decision::Refused).who(&pass.who);
-            self.note(entry.reason("too many requests of one connection"));
-            let refused = requests::too_many("this connection asks for too much in too short a time", retry_after);
+            self.note(entry.reason(&refused.message));
             let done = Done { sends, ..asked.refuse(refused) };
             self.requests.push(Box::pin(async { done }));
             return;
         }
         let caller = Caller { pass, peer: self.visitor.peer };
         self.requests.push(Box::pin(async move { Done { sends, ..asked.answer(door, caller).await } }));
+    }
+
+    /// Counts a request against its connection and its credential; one that is refused costs nothing.
+    fn take(&mut self, units: u32, pass: &Pass) -> Result<(), RpcError> {
+        let asking = &self.visitor.door.asking;
+        let rate = asking.rates.connection;
+        let taken = self.meter.take(units, rate, Instant::now());
+        taken.map_err(|wait| too_many("this connection asks for too much in too short a time", wait))?;
+        asking.by(&pass.who, units).inspect_err(|_| self.meter.give(units, rate))
     }
 
     /// What was asked with the credential and is not done yet is not done any more.

@@ -128,23 +128,31 @@ impl ChatSendParams {
         Self { session: Some(session), text: Some(text.into()), ..Self::default() }
     }
 
+    /// Whom it is for.
+    ///
+    /// # Errors
+    /// `invalid_params` when both `session` and `origin` are there, or the origin is not valid.
+    pub fn target(&self) -> Result<Target, RpcError> {
+        match (&self.session, &self.origin) {
+            (Some(_), Some(_)) => Err(RpcError::invalid_params("give either session or origin, not both")),
+            (None, Some(origin)) => {
+                origin.validate().map_err(|error| RpcError::invalid_params(error.to_string()))?;
+                Ok(Target::Origin(origin.clone()))
+            }
+            (Some(session), None) => Ok(Target::Session(session.clone())),
+            (None, None) => Ok(Target::Session(SessionRef::Name("main".to_owned()))),
+        }
+    }
+
     /// Whom it is for, and the message.
     ///
     /// # Errors
-    /// `invalid_params` when both or neither of `text` and `content` are there, both of `session` and `origin`, the
-    /// message is empty, has blocks that a user can't send or attachments that are not taken, or the origin is not valid;
+    /// As [`target`](Self::target); `invalid_params` when both or neither of `text` and `content` are there, the
+    /// message is empty, has blocks that a user can't send or attachments that are not taken;
     /// `too_large` for too many blocks, and too many or too large attachments. A blank text beside others is left out: providers refuse it, and what is durable
     /// goes to them with each later message.
     pub fn into_parts(self) -> Result<(Target, Message, Option<IdempotencyKey>), RpcError> {
-        let target = match (self.session, self.origin) {
-            (Some(_), Some(_)) => return Err(RpcError::invalid_params("give either session or origin, not both")),
-            (None, Some(origin)) => {
-                origin.validate().map_err(|error| RpcError::invalid_params(error.to_string()))?;
-                Target::Origin(origin)
-            }
-            (Some(session), None) => Target::Session(session),
-            (None, None) => Target::Session(SessionRef::Name("main".to_owned())),
-        };
+        let target = self.target()?;
         let mut content = match (self.text, self.content) {
             (Some(text), None) => vec![Block::Text { text }],
             (None, Some(content)) => content,

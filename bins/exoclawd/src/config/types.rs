@@ -1,7 +1,8 @@
 //! What can stand in the config. `specs/config.md` describes it for operators.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU32};
 
+use exoclaw_gateway::{Rate, Rates};
 use exoclaw_protocol::{AgentId, PluginName, Thinking, TokenName};
 use exoclaw_router::Binding;
 use exoclaw_runtime::{Allowance, Budget, Budgets, Price};
@@ -16,6 +17,8 @@ use super::{Currency, ModelPattern};
 pub struct Config {
     /// `[gateway]`.
     pub gateway: GatewayConfig,
+    /// `[limits]`.
+    pub limits: LimitsConfig,
     /// `[metrics]`.
     #[serde(default)]
     pub metrics: MetricsConfig,
@@ -86,6 +89,36 @@ impl GatewayConfig {
     pub(crate) fn drain(&self) -> std::time::Duration {
         std::time::Duration::from_secs(self.drain_seconds.into())
     }
+}
+
+/// How much may be asked for in how short a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Of one connection.
+    pub connection: RateConfig,
+    /// By one credential, over all of its connections.
+    pub credential: RateConfig,
+    /// Of messages into one session.
+    pub session: RateConfig,
+}
+
+impl LimitsConfig {
+    /// As the gateway is told.
+    pub(crate) fn rates(self) -> Rates {
+        let rate = |RateConfig { burst, per_second }| Rate::new(burst, per_second);
+        Rates { connection: rate(self.connection), credential: rate(self.credential), session: rate(self.session) }
+    }
+}
+
+/// So many units at once, and so many more each second. None of either would be no limit, or no service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateConfig {
+    /// Units at once.
+    pub burst: NonZeroU32,
+    /// Units more each second.
+    pub per_second: NonZeroU32,
 }
 
 /// Where metrics are to be had beside `GET /metrics` of the gateway.

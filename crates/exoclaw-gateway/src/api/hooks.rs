@@ -77,6 +77,6 @@ async fn send(
         idempotency_key: key,
         ..ChatSendParams::default()
     };
-    let (sent, _) = door.runtime.send_by(admitted.pass.who.name(), params).await?;
+    let (sent, _) = door.send(&admitted.pass.who, params).await?;
     Ok(sent.run_id)
 }

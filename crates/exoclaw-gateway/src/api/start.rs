@@ -119,7 +119,7 @@ async fn run(door: &Door, admitted: &Admitted, place: Place, content: Vec<Block>
         idempotency_key: key,
         ..ChatSendParams::default()
     };
-    let (sent, subscription) = door.runtime.send_by(admitted.pass.who.name(), params).await?;
+    let (sent, subscription) = door.send(&admitted.pass.who, params).await?;
     let ChatSendResult { run_id, session, status, failure, .. } = sent;
     match status {
         SendStatus::Ok => {

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     http::Door,
+    rates::{CHEAP, DEAR, PLAIN},
     socket::dialect::{Asked, Caller, Done, Follow},
 };
 
@@ -73,7 +74,11 @@ impl Asked for OpenClawAsked {
     }
 
     fn cost(&self) -> u32 {
-        if self.sends() { 10 } else { 4 }
+        match self.method() {
+            Some(Method::Health) => CHEAP,
+            _ if self.sends() => DEAR,
+            _ => PLAIN,
+        }
     }
 
     async fn answer(self, door: Arc<Door>, caller: Caller) -> Done {
@@ -138,7 +143,7 @@ async fn call(
     let failed = |error: RpcError| error_of(&error, version);
     let read = Params { name, params };
     match method {
-        Method::Health => lists::health(door).await.map(Reply::from).map_err(failed),
+        Method::Health => door.health.get(door).await.map(Reply::from).map_err(failed),
         Method::Status => lists::status(door).await.map(Reply::from).map_err(failed),
         Method::ChatSend => chat::send(door, caller, line, read.to()?).await,
         Method::ChatAbort => chat::abort(door, line, read.to()?).await,
@@ -155,10 +160,10 @@ async fn call(
         Method::SessionsPreview => sessions::preview(door, line, read.to()?).await,
         Method::SessionsResolve => sessions::resolve(door, line, read.to()?).await,
         Method::SessionsCreate => changes::create(door, caller, line, read.to()?).await,
-        Method::SessionsPatch => changes::patch(door, line, read.to()?).await,
-        Method::SessionsReset => changes::reset(door, line, read.to()?).await,
-        Method::SessionsDelete => changes::delete(door, line, read.to()?).await,
-        Method::SessionsCompact => changes::compact(door, line, read.to()?).await,
+        Method::SessionsPatch => changes::patch(door, caller, line, read.to()?).await,
+        Method::SessionsReset => changes::reset(door, caller, line, read.to()?).await,
+        Method::SessionsDelete => changes::delete(door, caller, line, read.to()?).await,
+        Method::SessionsCompact => changes::compact(door, caller, line, read.to()?).await,
         Method::SessionsDescribe => sessions::describe(door, line, read.to()?).await,
         Method::SessionsGet => sessions::get(door, line, read.to()?).await,
         Method::SessionsSend => chat::send_to_session(door, caller, line, read.to()?).await,

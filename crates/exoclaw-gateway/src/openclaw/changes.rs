@@ -15,7 +15,10 @@ use super::{
     line::Line,
     lists, sessions,
 };
-use crate::{http::Door, socket::dialect::Caller};
+use crate::{
+    http::Door,
+    socket::{dialect::Caller, sessions as changes},
+};
 
 /// Messages that stay where a client names no number.
 const KEPT: u32 = 400;
@@ -90,7 +93,7 @@ fn thinking(level: &str) -> Result<Thinking, ErrorShape> {
 }
 
 /// Sets how a session is treated. What only changes how their own server shows things is taken and has no effect.
-pub(super) async fn patch(door: &Door, line: &Line, params: Patch) -> Result<Reply, ErrorShape> {
+pub(super) async fn patch(door: &Door, caller: &Caller, line: &Line, params: Patch) -> Result<Reply, ErrorShape> {
     let session = line.session(&params.key, params.agent_id.as_deref())?;
     let level = params.thinking_level.map(|level| level.map(|level| thinking(&level)).transpose()).transpose()?;
     let change = SessionPatchParams {
@@ -101,7 +104,7 @@ pub(super) async fn patch(door: &Door, line: &Line, params: Patch) -> Result<Rep
         archived: params.archived.map(Some),
         ..SessionPatchParams::new(session)
     };
-    let info = door.runtime.patch_session(change).await.map_err(|error| error_of(&error, line.version))?;
+    let info = changes::patch(door, caller, change).await.map_err(|error| error_of(&error, line.version))?;
     Ok(changed(door, &info))
 }
 
@@ -128,7 +131,7 @@ pub(super) async fn create(door: &Door, caller: &Caller, line: &Line, params: Cr
             thinking: level.map(Some),
             ..SessionPatchParams::new(session.clone().into())
         };
-        door.runtime.patch_session(change).await.map_err(failed)?;
+        changes::patch(door, caller, change).await.map_err(failed)?;
     }
     let mut reply = Reply::from(json!({ "ok": true, "key": session, "runStarted": false }));
     if let Some(message) = params.message.filter(|message| !message.trim().is_empty() || !params.attachments.is_empty())
@@ -155,14 +158,14 @@ pub(super) async fn create(door: &Door, caller: &Caller, line: &Line, params: Cr
 }
 
 /// Begins a new conversation.
-pub(super) async fn reset(door: &Door, line: &Line, params: One) -> Result<Reply, ErrorShape> {
+pub(super) async fn reset(door: &Door, caller: &Caller, line: &Line, params: One) -> Result<Reply, ErrorShape> {
     let session = line.session(&params.key, params.agent_id.as_deref())?;
-    let info = door.runtime.reset_session(SessionResetParams { session }).await;
+    let info = changes::reset(door, caller, SessionResetParams { session }).await;
     Ok(changed(door, &info.map_err(|error| error_of(&error, line.version))?))
 }
 
 /// Leaves nothing behind, runs under way included. The main session is there for as long as its agent.
-pub(super) async fn delete(door: &Door, line: &Line, params: One) -> Result<Reply, ErrorShape> {
+pub(super) async fn delete(door: &Door, caller: &Caller, line: &Line, params: One) -> Result<Reply, ErrorShape> {
     let failed = |error: RpcError| error_of(&error, line.version);
     let session = line.session(&params.key, params.agent_id.as_deref())?;
     let key: SessionKey = door.runtime.session_key(&session).map_err(failed)?;
@@ -170,16 +173,16 @@ pub(super) async fn delete(door: &Door, line: &Line, params: One) -> Result<Repl
         let text = format!("Cannot delete the main session ({key}).");
         return Err(ErrorShape::new(Code::InvalidRequest, text));
     }
-    let deleted = door.runtime.delete_session(SessionDeleteParams { session }).await.map_err(failed)?.deleted;
+    let deleted = changes::delete(door, caller, SessionDeleteParams { session }).await.map_err(failed)?.deleted;
     Ok(json!({ "ok": true, "key": key, "deleted": deleted, "archived": [] }).into())
 }
 
 /// Makes a conversation begin later.
-pub(super) async fn compact(door: &Door, line: &Line, params: One) -> Result<Reply, ErrorShape> {
+pub(super) async fn compact(door: &Door, caller: &Caller, line: &Line, params: One) -> Result<Reply, ErrorShape> {
     let failed = |error: RpcError| error_of(&error, line.version);
     let session: SessionRef = line.session(&params.key, params.agent_id.as_deref())?;
     let key = door.runtime.session_key(&session).map_err(failed)?;
     let keep = params.max_lines.unwrap_or(KEPT);
-    let done = door.runtime.compact_session(SessionCompactParams { session, keep }).await.map_err(failed)?;
+    let done = changes::compact(door, caller, SessionCompactParams { session, keep }).await.map_err(failed)?;
     Ok(json!({ "ok": true, "key": key, "compacted": done.compacted, "kept": done.kept }).into())
 }

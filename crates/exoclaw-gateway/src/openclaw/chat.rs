@@ -191,7 +191,7 @@ async fn start(
         ..ChatSendParams::default()
     };
     let failed = |error: RpcError| error_of(&error, line.version);
-    let (sent, subscription) = door.runtime.send_by(caller.pass.who.name(), message).await.map_err(failed)?;
+    let (sent, subscription) = door.send(&caller.pass.who, message).await.map_err(failed)?;
     line.call_session(&sent.session, &params.session_key);
     let run = Run {
         id: params.idempotency_key,
@@ -283,7 +283,7 @@ pub(super) async fn inject(door: &Door, line: &Line, params: Inject) -> Result<R
         Some(label) => format!("[{label}]\n\n{}", params.message),
         None => params.message,
     };
-    let noted = door.runtime.inject(ChatInjectParams { session, text, by: NoteBy::Assistant }).await;
+    let noted = door.inject(ChatInjectParams { session, text, by: NoteBy::Assistant }).await;
     let noted = noted.map_err(|error| error_of(&error, line.version))?;
     Ok(json!({ "ok": true, "messageId": noted.run_id }).into())
 }

@@ -167,8 +167,8 @@ async fn hello(door: &Door, line: &Line) -> Result<HelloOk, exoclaw_protocol::Rp
         },
         snapshot: Snapshot {
             presence,
-            health: lists::health(door).await?,
-            state_version: StateVersion { presence: version, health: 1 },
+            health: door.health.get(door).await?,
+            state_version: StateVersion { presence: version, health: door.health.version() },
             uptime_ms: status.uptime_ms,
             session_defaults: SessionDefaults {
                 main_session_key: format!("agent:{default}:main"),

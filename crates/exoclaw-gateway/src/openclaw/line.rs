@@ -27,6 +27,7 @@ pub(super) struct Line {
     /// It wants to be told of tool calls.
     pub(super) tool_events: bool,
     pub(super) presence: Arc<super::Presence>,
+    pub(super) door: Arc<Door>,
     names: Mutex<Names>,
     _present: Present,
 }
@@ -52,7 +53,7 @@ pub(super) struct Run {
 }
 
 impl Line {
-    pub(super) fn new(connected: &Connected, door: &Door) -> Self {
+    pub(super) fn new(connected: &Connected, door: &Arc<Door>) -> Self {
         let presence = Arc::clone(&door.presence);
         Self {
             version: connected.version,
@@ -61,6 +62,7 @@ impl Line {
             names: Mutex::default(),
             _present: presence.enter(connected.presence.clone()),
             presence,
+            door: Arc::clone(door),
         }
     }
 

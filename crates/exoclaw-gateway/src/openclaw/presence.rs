@@ -44,6 +44,11 @@ impl Presence {
         (table.entries.values().take(TOLD).cloned().collect(), table.version)
     }
 
+    /// Nobody is there.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().entries.is_empty()
+    }
+
     /// Grows with each change.
     pub(super) fn version(&self) -> u64 {
         self.lock().version

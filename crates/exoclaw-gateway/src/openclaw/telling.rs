@@ -19,6 +19,7 @@ pub(super) const EVENTS: &[&str] = &[
     "chat",
     "agent",
     "presence",
+    "health",
     "tick",
     "shutdown",
     "exec.approval.requested",
@@ -39,6 +40,8 @@ pub(super) struct Telling {
     next_tick: Instant,
     /// The version of the presence that was told last.
     presence: u64,
+    /// The version of the health that was told last.
+    health: u64,
 }
 
 /// How far a run is.
@@ -58,8 +61,8 @@ struct Progress {
 
 impl Telling {
     pub(super) fn new(line: Arc<Line>, clock: Arc<dyn Clock>) -> Self {
-        let presence = line.presence.version();
-        Self { line, clock, seq: 0, runs: HashMap::new(), next_tick: Instant::now() + TICK, presence }
+        let (presence, health) = (line.presence.version(), line.door.health.version());
+        Self { line, clock, seq: 0, runs: HashMap::new(), next_tick: Instant::now() + TICK, presence, health }
     }
 
     pub(super) fn next_tick(&self) -> Instant {
@@ -72,12 +75,19 @@ impl Telling {
         self.next_tick = now + TICK;
         let ts = self.clock.now_ms();
         self.say_if_room("tick", json!({ "ts": ts }), None, outbox);
-        let version = self.line.presence.version();
-        if version != self.presence && self.line.may(OperatorScope::Read) {
-            self.presence = version;
-            let (presence, version) = self.line.presence.snapshot();
-            let state = StateVersion { presence: version, health: 1 };
-            self.say_if_room("presence", json!({ "presence": presence }), Some(state), outbox);
+        if !self.line.may(OperatorScope::Read) {
+            return;
+        }
+        let (presence, health) = (self.line.presence.version(), self.line.door.health.version());
+        if presence != std::mem::replace(&mut self.presence, presence) {
+            let (entries, presence) = self.line.presence.snapshot();
+            let state = StateVersion { presence, health };
+            self.say_if_room("presence", json!({ "presence": entries }), Some(state), outbox);
+        }
+        if health != std::mem::replace(&mut self.health, health)
+            && let (Some(told), health) = self.line.door.health.told()
+        {
+            self.say_if_room("health", told, Some(StateVersion { presence, health }), outbox);
         }
     }
 

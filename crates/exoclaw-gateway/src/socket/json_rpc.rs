@@ -16,7 +16,7 @@ use super::{
     outbox::Outbox,
     requests,
 };
-use crate::{http::Door, limiter::TooMany};
+use crate::{http::Door, limiter::TooMany, rates::too_many};
 
 const TOO_MANY: Goodbye = (CloseCode::Again, Cow::Borrowed("too many wrong credentials"));
 const UNAUTHORIZED: Goodbye = (CloseCode::Policy, Cow::Borrowed("unauthorized"));
@@ -46,7 +46,7 @@ impl Dialect for JsonRpc {
         let (error, goodbye) = match token.as_ref().map(|token| desk.token(token)) {
             Some(Ok(Some(pass))) => return Greeted::In(pass, welcome()),
             Some(Ok(None)) => (RpcError::new(ErrorCode::Unauthorized, "the token is not the gateway's"), UNAUTHORIZED),
-            Some(Err(TooMany { retry_after })) => (requests::too_many("too many wrong tokens", retry_after), TOO_MANY),
+            Some(Err(TooMany { retry_after })) => (too_many("too many wrong tokens", retry_after), TOO_MANY),
             None => (RpcError::new(ErrorCode::Unauthorized, SHOW_FIRST), UNAUTHORIZED),
         };
         let id = match rpc::parse(text.as_bytes()) {

@@ -1,9 +1,6 @@
 //! Answers to JSON-RPC texts: each request goes to the runtime, and its outcome becomes a response.
 
-use std::{
-    panic::AssertUnwindSafe,
-    time::{Duration, Instant},
-};
+use std::{panic::AssertUnwindSafe, time::Instant};
 
 use exoclaw_protocol::{
     Call, ErrorCode, LoginLinkResult, RpcError, ShownOnce,
@@ -17,9 +14,13 @@ use super::{
     approvals,
     dialect::{Caller, Done, Follow},
     frames::SENT_MESSAGE_BYTES,
-    jobs, tokens,
+    jobs, sessions, tokens,
 };
-use crate::{LOGIN_CODE_LIFETIME, http::Door};
+use crate::{
+    LOGIN_CODE_LIFETIME,
+    http::Door,
+    rates::{DEAR, PLAIN},
+};
 
 /// The text may send messages: events of the runs that it starts must wait for the answer.
 pub(super) fn sends(incoming: &Incoming) -> bool {
@@ -40,19 +41,13 @@ pub(super) fn cost(incoming: &Incoming) -> u32 {
         Ok(
             "chat.send" | "cron.add" | "cron.update" | "cron.remove" | "cron.run" | "token.create" | "token.rotate"
             | "token.revoke",
-        ) => 10,
-        Ok(_) | Err(_) => 4,
+        ) => DEAR,
+        Ok(_) | Err(_) => PLAIN,
     };
     match incoming {
         Incoming::One(request) => one(request),
         Incoming::Batch(batch) => batch.iter().map(one).sum(),
     }
-}
-
-/// A refusal of what may be asked again later.
-pub(super) fn too_many(message: &str, retry_after: Duration) -> RpcError {
-    let retry_after_ms = u64::try_from(retry_after.as_millis()).ok();
-    RpcError { retry_after_ms, ..RpcError::new(ErrorCode::RateLimited, message) }
 }
 
 /// Answers each request of a text with the same refusal.
@@ -144,21 +139,21 @@ async fn call(door: &Door, caller: &Caller, method: &str, params: Option<&RawVal
         Call::Ping(_) => plain(&runtime.ping()),
         Call::Status(_) => plain(&runtime.status().await?),
         Call::ChatSend(params) => {
-            let (result, subscription) = runtime.send_by(caller.pass.who.name(), params).await?;
+            let (result, subscription) = door.send(&caller.pass.who, params).await?;
             Ok((raw(&result)?, Some(Follow { subscription, exact: false })))
         }
         Call::ChatAbort(params) => plain(&runtime.abort(params).await?),
         Call::ChatHistory(params) => plain(&runtime.history(params).await?),
-        Call::ChatInject(params) => plain(&runtime.inject(params).await?),
+        Call::ChatInject(params) => plain(&door.inject(params).await?),
         Call::RunWait(params) => plain(&runtime.wait(params).await?),
         Call::SessionList(params) => plain(&runtime.sessions(params).await?),
         Call::SessionGet(params) => plain(&runtime.session(params).await?),
         Call::SessionResolve(params) => plain(&runtime.resolve_session(params).await?),
         Call::SessionPreview(params) => plain(&runtime.preview_sessions(params).await?),
-        Call::SessionPatch(params) => plain(&runtime.patch_session(params).await?),
-        Call::SessionReset(params) => plain(&runtime.reset_session(params).await?),
-        Call::SessionCompact(params) => plain(&runtime.compact_session(params).await?),
-        Call::SessionDelete(params) => plain(&runtime.delete_session(params).await?),
+        Call::SessionPatch(params) => plain(&sessions::patch(door, caller, params).await?),
+        Call::SessionReset(params) => plain(&sessions::reset(door, caller, params).await?),
+        Call::SessionCompact(params) => plain(&sessions::compact(door, caller, params).await?),
+        Call::SessionDelete(params) => plain(&sessions::delete(door, caller, params).await?),
         Call::SessionSubscribe(params) => {
             let (result, subscription) = runtime.subscribe(params).await?;
             Ok((raw(&result)?, Some(Follow { subscription, exact: true })))

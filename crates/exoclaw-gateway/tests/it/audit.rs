@@ -3,14 +3,18 @@
 use std::{path::Path, sync::Arc};
 
 use exoclaw_gateway::GatewayConfig;
-use exoclaw_protocol::{Scope, Secret, TokenCreateParams, limits};
+use exoclaw_protocol::{Scope, Secret, TokenCreateParams, limits, openclaw::Version};
 use exoclaw_store::audit::{Audit, AuditConfig, records};
 use futures::SinkExt;
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::UnixStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{TOKEN, World};
+use crate::{
+    openclaw::Claw,
+    support::{TOKEN, World},
+};
 
 const CREATE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"token.create","params":{"name":"ci","scope":"chat"}}"#;
 
@@ -114,6 +118,41 @@ async fn changes_of_tokens_are_recorded_before_they_are_made() {
     // Closed: nothing can be recorded, so nothing is done.
     assert_eq!(client.ask(CREATE).await["error"]["data"]["kind"], "store_read_only");
     assert!(world.tokens.list().tokens.is_empty());
+}
+
+#[tokio::test]
+async fn changes_of_sessions_are_recorded_before_they_are_made() {
+    let home = tempfile::tempdir().unwrap();
+    let world = world(&home).await;
+    let mut client = world.client().await;
+    let ask = |method: &str, more: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"session.{method}","params":{{"session":"a"{more}}}}}"#)
+    };
+    for (method, more) in [("patch", r#","label":"Trip""#), ("reset", ""), ("compact", r#","keep":1"#), ("delete", "")]
+    {
+        let answer = client.ask(&ask(method, more)).await;
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+    }
+    assert_eq!(client.ask(&ask("patch", r#","model":"none""#)).await["error"]["data"]["kind"], "invalid_params");
+    let mut claw = Claw::connect(&world, Version::V4).await;
+    claw.call("sessions.patch", json!({ "key": "b", "label": "Trip" })).await;
+    claw.call("sessions.reset", json!({ "key": "b" })).await;
+    claw.call("sessions.compact", json!({ "key": "b" })).await;
+    claw.call("sessions.delete", json!({ "key": "b" })).await;
+    claw.call("sessions.create", json!({ "key": "c", "label": "Plan" })).await;
+    world.runtime.audit().close();
+    let told: Vec<String> = told(home.path()).into_iter().filter(|told| told.starts_with("session ")).collect();
+    let allowed =
+        |action: &str, session: &str| format!("session {action} allowed owner 127.0.0.1 agent:main:{session}: -");
+    let actions = ["patch", "reset", "compact", "delete"];
+    let mut wanted: Vec<String> = actions.iter().map(|action| allowed(action, "a")).collect();
+    wanted.push(allowed("patch", "a"));
+    wanted.push("session patch failed owner 127.0.0.1 agent:main:a: invalid_params".to_owned());
+    wanted.extend(actions.iter().map(|action| allowed(action, "b")));
+    wanted.push(allowed("patch", "c"));
+    assert_eq!(told, wanted);
+    // Closed: nothing can be recorded, so nothing is done.
+    assert_eq!(client.ask(&ask("delete", "")).await["error"]["data"]["kind"], "store_read_only");
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use exoclaw_agent::test_util::Answer;
-use exoclaw_protocol::limits;
+use exoclaw_gateway::{GatewayConfig, Rate, Rates};
+use exoclaw_protocol::{Scope, Secret, TokenCreateParams, limits};
 use futures::SinkExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -7,7 +10,7 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{PATIENCE, World};
+use crate::support::{PATIENCE, TOKEN, World};
 
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
 
@@ -203,6 +206,66 @@ async fn a_connection_that_asks_for_too_much_is_told_when_to_go_on() {
     tokio::time::advance(wait).await;
     assert!(socket.ask(&batch).await[0]["error"].is_null());
     assert_eq!(world.client().await.ask(PING).await["id"], 1);
+}
+
+fn rate(burst: u32, per_second: u32) -> Rate {
+    Rate::new(burst.try_into().unwrap(), per_second.try_into().unwrap())
+}
+
+async fn limited(rates: Rates) -> World {
+    let config = GatewayConfig::new(([127, 0, 0, 1], 0).into()).with_token(Secret::new(TOKEN));
+    World::with(GatewayConfig { rates, ..config }).await
+}
+
+fn retry_after(answer: &serde_json::Value) -> Duration {
+    assert_eq!(answer["error"]["data"]["kind"], "rate_limited", "{answer}");
+    Duration::from_millis(answer["error"]["data"]["retryAfterMs"].as_u64().unwrap())
+}
+
+#[tokio::test]
+async fn a_credential_that_asks_for_too_much_is_told_when_to_go_on_however_it_asks() {
+    let world = limited(Rates { credential: rate(40, 1), ..Rates::default() }).await;
+    let params = TokenCreateParams { name: "other".parse().unwrap(), scope: Scope::Read, expires_in_s: None };
+    let other = world.tokens.create(params, 0).unwrap().token;
+    let other = [("authorization", &*format!("Bearer {}", other.expose()))];
+    let (mut one, mut two, mut other) =
+        (world.client().await, world.client().await, world.upgrade(&other).await.unwrap());
+    tokio::time::pause();
+    for socket in [&mut one, &mut two] {
+        for _ in 0..5 {
+            assert!(socket.ask(PING).await["error"].is_null());
+        }
+    }
+    let wait = retry_after(&one.ask(PING).await);
+    retry_after(&two.ask(PING).await);
+    assert!(other.ask(PING).await["error"].is_null());
+    let models =
+        format!("GET /v1/models HTTP/1.1\nHost: {{host}}\nAuthorization: Bearer {TOKEN}\nConnection: close\n\n");
+    let answer = world.http(&models).await;
+    assert_eq!((answer.status(), answer.header("retry-after").is_some()), (429, true), "{answer:?}");
+    tokio::time::advance(wait).await;
+    assert!(two.ask(PING).await["error"].is_null());
+}
+
+#[tokio::test]
+async fn a_session_that_is_sent_too_much_takes_more_later_and_others_do_now() {
+    let world = limited(Rates { session: rate(20, 1), ..Rates::default() }).await;
+    let (mut one, mut two) = (world.client().await, world.client().await);
+    tokio::time::pause();
+    let send = |session: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"chat.inject","params":{{"session":"{session}","text":"x","by":"system"}}}}"#
+        )
+    };
+    for socket in [&mut one, &mut two] {
+        assert!(socket.ask(&send("main")).await["error"].is_null());
+    }
+    let wait = retry_after(&one.ask(&send("agent:main:main")).await);
+    let message = r#"{"jsonrpc":"2.0","id":1,"method":"chat.send","params":{"session":"main","text":"x"}}"#;
+    retry_after(&two.ask(message).await);
+    assert!(one.ask(&send("elsewhere")).await["error"].is_null());
+    tokio::time::advance(wait).await;
+    assert!(two.ask(&send("main")).await["error"].is_null());
 }
 
 /// A WebSocket client of bytes.

@@ -2,6 +2,7 @@
 
 mod chat;
 mod handshake;
+mod health;
 mod methods;
 
 use exoclaw_protocol::openclaw::Version;
@@ -33,7 +34,7 @@ fn request(id: &str, method: &str, params: &Value) -> String {
 }
 
 impl Claw {
-    async fn connect(world: &World, version: Version) -> Self {
+    pub(crate) async fn connect(world: &World, version: Version) -> Self {
         Self::connect_with(world, version, |_| {}).await
     }
 
@@ -56,7 +57,7 @@ impl Claw {
     }
 
     /// Asks what succeeds; the payload.
-    async fn call(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) async fn call(&mut self, method: &str, params: Value) -> Value {
         let response = self.ask(method, params).await;
         assert_eq!(response["ok"], true, "{method}: {response}");
         response["payload"].clone()
@@ -86,6 +87,16 @@ impl Claw {
             return self.socket.next().await;
         }
         self.events.remove(0)
+    }
+
+    /// The next event of that name.
+    async fn event_named(&mut self, name: &str) -> Value {
+        loop {
+            let event = self.event().await;
+            if event["event"] == name {
+                return event;
+            }
+        }
     }
 
     /// The payloads of `chat`, until one in this state.

@@ -1,7 +1,7 @@
 //! What a session has said, and what happens in it.
 
 use exoclaw_protocol::{
-    ChatHistoryParams, ChatHistoryResult, IdempotencyKey, RpcError, RunId, SessionKey, SessionRef,
+    ChatHistoryParams, ChatHistoryResult, ChatSendParams, IdempotencyKey, RpcError, RunId, SessionKey, SessionRef,
     SessionSubscribeParams, SessionSubscribeResult, limits,
 };
 
@@ -19,6 +19,14 @@ impl Runtime {
     /// When it names an unknown agent, or does not fit into a key.
     pub fn session_key(&self, session: &SessionRef) -> Result<SessionKey, RpcError> {
         self.inner.resolve(session)
+    }
+
+    /// The session that a message goes to.
+    ///
+    /// # Errors
+    /// When its target is not valid, or names an unknown agent.
+    pub fn session_of(&self, message: &ChatSendParams) -> Result<SessionKey, RpcError> {
+        self.inner.session_of(&message.target()?)
     }
 
     /// The run that answers the message which was sent under a key.

@@ -52,13 +52,10 @@ impl Runtime {
         let inner = &self.inner;
         let (queue, timeout_ms) = (params.queue, params.timeout_ms);
         let (target, message, key) = params.into_parts()?;
-        let (session, from) = match target {
-            Target::Session(session) => (inner.resolve(&session)?, None),
-            Target::Origin(origin) => {
-                let route = inner.router.route(&origin);
-                let session = route.map_err(|error| RpcError::invalid_params(error.to_string()))?.session;
-                (session, Some(origin))
-            }
+        let session = inner.session_of(&target)?;
+        let from = match target {
+            Target::Session(_) => None,
+            Target::Origin(origin) => Some(origin),
         };
         self.ready()?;
         let lease = inner.sessions.lease(&session);
@@ -180,6 +177,17 @@ impl Inner {
         let (inner, lease) = (self.clone(), lease.clone());
         let work = async move { accept_all(&inner, &lease).await };
         self.tasks.spawn("accept", work).map_err(|_| shutting_down())
+    }
+
+    /// The session that is meant, or that the router picks.
+    pub(super) fn session_of(&self, target: &Target) -> Result<SessionKey, RpcError> {
+        match target {
+            Target::Session(session) => self.resolve(session),
+            Target::Origin(origin) => {
+                let route = self.router.route(origin);
+                Ok(route.map_err(|error| RpcError::invalid_params(error.to_string()))?.session)
+            }
+        }
     }
 
     /// A message is refused whose answer no budget has room for.

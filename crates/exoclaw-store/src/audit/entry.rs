@@ -50,6 +50,8 @@ words! {
         Token = "token",
         /// A job of the scheduler is made, changed, run by hand or removed.
         Job = "job",
+        /// A session is set, begun anew, shortened or deleted.
+        Session = "session",
         /// A browser is to be let in.
         Login = "login",
         /// A limit of connections and messages.

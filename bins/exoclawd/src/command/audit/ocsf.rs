@@ -25,8 +25,8 @@ impl Class {
             (What::Login, _) => (3001, 99),
             // Entity Management: Create, Update, Delete
             (What::Job, "add") => (3004, 1),
-            (What::Config, _) | (What::Job, "update") => (3004, 3),
-            (What::Job, "remove") => (3004, 4),
+            (What::Job, "remove") | (What::Session, "delete") => (3004, 4),
+            (What::Config | What::Session, _) | (What::Job, "update") => (3004, 3),
             // Network Activity: Refuse
             (What::Egress, _) => (4001, 5),
             // Network Activity: Close, Refuse
