@@ -31,6 +31,7 @@ pub(crate) use self::{
     presence::Presence,
 };
 use crate::socket::{
+    changes::Changed,
     dialect::{Desk, Dialect, Goodbye, Greeted},
     outbox::Outbox,
 };
@@ -94,9 +95,16 @@ impl Dialect for OpenClaw {
         }
     }
 
+    fn changed(&mut self, changed: Changed, outbox: &mut Outbox) {
+        if let Some(talk) = &mut self.talk {
+            talk.telling.changed(&changed, outbox);
+        }
+    }
+
     fn dropped(&mut self, session: &SessionKey, _: &mut Outbox) {
         if let Some(talk) = &mut self.talk {
             talk.telling.forget(session);
+            talk.line.ignore_messages(session);
         }
     }
 

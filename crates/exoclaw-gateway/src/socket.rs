@@ -1,6 +1,7 @@
 //! One WebSocket: a client's requests in, answers and events out.
 
 pub(crate) mod approvals;
+pub(crate) mod changes;
 pub(crate) mod dialect;
 #[cfg(feature = "test-util")]
 pub(crate) mod echo;
@@ -25,6 +26,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError, proto
 
 pub(crate) use self::json_rpc::JsonRpc;
 use self::{
+    changes::{Changed, Changes, Following},
     dialect::{Asked, Caller, Desk, Dialect, Done, Follow, Goodbye, Greeted},
     frames::Frames,
     outbox::Outbox,
@@ -90,6 +92,8 @@ struct Socket<D> {
     /// Texts being answered, at most [`limits::REQUESTS_IN_FLIGHT`]: further ones are left to the network.
     requests: FuturesUnordered<BoxFuture<'static, Done>>,
     watches: Watches,
+    /// Changes of all sessions, where the client follows them.
+    changes: Option<Changes>,
     /// What was asked for lately.
     meter: Meter,
     /// No text came yet: the first one may be a token.
@@ -110,6 +114,7 @@ impl<D: Dialect> Socket<D> {
             outbox: Outbox::default(),
             requests: FuturesUnordered::new(),
             watches: Watches::default(),
+            changes: None,
             meter: Meter::new(now),
             greeted: false,
             opened: now,
@@ -129,8 +134,8 @@ impl<D: Dialect> Socket<D> {
         loop {
             let room = self.outbox.has_room();
             let reads = room && self.requests.len() < limits::REQUESTS_IN_FLIGHT;
-            // Every branch can be dropped half way: tokens and timers keep nothing; requests and watches stay in their
-            // sets and are polled again in the next round; frames keep partial reads and writes in their own buffers.
+            // Every branch can be dropped half way: tokens and timers keep nothing; requests, watches and changes stay
+            // in their sets and are polled again in the next round; frames keep partial reads and writes in their own buffers.
             // The work that follows is done after the wait, without waiting again.
             let goodbye = tokio::select! {
                 () = stop.cancelled() => Some(self.stopping()),
@@ -140,6 +145,10 @@ impl<D: Dialect> Socket<D> {
                 arrival = self.watches.next(), if room => {
                     let written = self.watches.arrived(arrival, &mut told(&mut self.dialect, &mut self.outbox));
                     written.err().map(|lagged| self.slow(lagged))
+                }
+                changed = changed(self.changes.as_mut()), if room => {
+                    self.dialect.changed(changed, &mut self.outbox);
+                    None
                 }
                 network = exchange(frames, &mut self.outbox, reads) => match network {
                     Ok(Some(message)) => self.received(message, frames),
@@ -165,6 +174,11 @@ impl<D: Dialect> Socket<D> {
         }
         for Follow { subscription, exact } in done.follow {
             self.watches.follow(subscription, exact, &mut told(&mut self.dialect, &mut self.outbox));
+        }
+        match done.changes {
+            Following::Same => {}
+            Following::Begun(changes) => self.changes = Some(changes),
+            Following::Ended => self.changes = None,
         }
         let mut told = told(&mut self.dialect, &mut self.outbox);
         done.sends.map_or(Ok(()), |number| self.watches.sent(number, &mut told))
@@ -360,6 +374,14 @@ async fn exchange(frames: &mut Frames<Wire>, outbox: &mut Outbox, reads: bool) -
 async fn revoked(pass: Option<&Pass>) {
     match pass {
         Some(pass) => pass.revoked.cancelled().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next change of any session; waits for ever where none are followed.
+async fn changed(changes: Option<&mut Changes>) -> Changed {
+    match changes {
+        Some(changes) => changes.next().await,
         None => std::future::pending().await,
     }
 }

@@ -61,7 +61,7 @@ mod tasks;
 pub use clock::{Clock, SystemClock};
 pub use config::{AgentConfig, ApprovalConfig, Parts, RuntimeConfig, StartError};
 pub use cron::{JobAction, JobEvent};
-pub use hub::{Lagged, Published, Subscription};
+pub use hub::{Change, ChangeFeed, Lagged, Missed, Published, SessionChange, Subscription};
 pub use journal::message_digest;
 pub use plugins::{PluginSlot, Plugins, ReadyPlugin, Replaced};
 pub use price::Price;

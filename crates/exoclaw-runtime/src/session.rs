@@ -15,7 +15,7 @@ use futures::future::BoxFuture;
 use tokio::sync::{OnceCell, oneshot, watch};
 
 use crate::{
-    hub::Ring,
+    hub::{Change, Changes, Ring},
     live::{Origin, Stop},
     load::Place,
 };
@@ -32,6 +32,8 @@ pub(crate) struct Session {
     state: Mutex<State>,
     /// Number of the newest event, for readers that wait.
     newest: watch::Sender<u64>,
+    /// Where those who follow all sessions are told.
+    changes: Changes,
 }
 
 /// What changes; never locked across an await.
@@ -154,7 +156,7 @@ pub(crate) struct View {
 }
 
 impl Session {
-    pub(crate) fn new(key: SessionKey, epoch: u64) -> Self {
+    pub(crate) fn new(key: SessionKey, epoch: u64, changes: Changes) -> Self {
         let state = State {
             ring: Ring::new(epoch),
             intake: VecDeque::new(),
@@ -167,7 +169,7 @@ impl Session {
             settings: SessionSettings::default(),
             accepted_through: 0,
         };
-        Self { key, known: OnceCell::new(), state: Mutex::new(state), newest: watch::Sender::new(0) }
+        Self { key, known: OnceCell::new(), state: Mutex::new(state), newest: watch::Sender::new(0), changes }
     }
 
     pub(crate) fn key(&self) -> &SessionKey {
@@ -206,9 +208,22 @@ impl Session {
 
     /// Numbers an event and wakes everyone who waits for it.
     pub(crate) fn publish(&self, state: &mut State, run_id: &RunId, event: Event) -> u64 {
+        let change = match &event {
+            Event::Accepted { .. } => Some(Change::Sent),
+            Event::Noted { .. } => Some(Change::Noted),
+            event => event.is_terminal().then(|| Change::Ended(run_id.clone())),
+        };
         let seq = state.ring.push(&self.key, run_id, event);
         self.newest.send_replace(seq);
+        if let Some(change) = change {
+            self.changed(change);
+        }
         seq
+    }
+
+    /// Tells those who follow all sessions.
+    pub(crate) fn changed(&self, change: Change) {
+        self.changes.tell(&self.key, change);
     }
 
     /// Takes a durable message into the queue; gives the last event before it.

@@ -10,6 +10,7 @@ use exoclaw_protocol::SessionKey;
 
 use crate::{
     clock::{Clock, Epochs},
+    hub::{ChangeFeed, Changes},
     session::Session,
 };
 
@@ -25,6 +26,7 @@ pub(crate) struct Sessions {
     clock: Arc<dyn Clock>,
     delta_interval: Duration,
     epochs: Epochs,
+    changes: Changes,
     table: Mutex<Table>,
 }
 
@@ -54,7 +56,7 @@ pub(crate) struct Lease {
 
 impl Sessions {
     pub(crate) fn new(clock: Arc<dyn Clock>, delta_interval: Duration) -> Self {
-        Self { clock, delta_interval, epochs: Epochs::default(), table: Mutex::default() }
+        Self { clock, delta_interval, epochs: Epochs::default(), changes: Changes::default(), table: Mutex::default() }
     }
 
     /// The session, made where it is not in memory.
@@ -62,7 +64,8 @@ impl Sessions {
         let mut table = self.lock();
         let slot = table.slots.entry(key.clone()).or_insert_with(|| {
             let epoch = self.epochs.next(&*self.clock);
-            Slot { session: Arc::new(Session::new(key.clone(), epoch)), leases: 0, idle: None }
+            let session = Session::new(key.clone(), epoch, self.changes.clone());
+            Slot { session: Arc::new(session), leases: 0, idle: None }
         });
         slot.leases += 1;
         let session = slot.session.clone();
@@ -71,6 +74,11 @@ impl Sessions {
             table.idle_bytes -= bytes;
         }
         Lease { session, sessions: self.clone() }
+    }
+
+    /// The changes of all sessions, from now on.
+    pub(crate) fn changes(&self) -> ChangeFeed {
+        self.changes.read()
     }
 
     /// A run of the session is under way or waiting.

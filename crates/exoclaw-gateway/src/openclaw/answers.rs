@@ -19,7 +19,10 @@ use super::{
 use crate::{
     http::Door,
     rates::{CHEAP, DEAR, PLAIN},
-    socket::dialect::{Asked, Caller, Done, Follow},
+    socket::{
+        changes::{Changes, Following},
+        dialect::{Asked, Caller, Done, Follow},
+    },
 };
 
 /// Methods of machines that do things for the gateway.
@@ -37,11 +40,12 @@ pub(super) struct Reply {
     /// The request did not do what was asked; the payload says more.
     pub(super) error: Option<ErrorShape>,
     pub(super) follow: Option<Follow>,
+    pub(super) changes: Following,
 }
 
 impl From<Value> for Reply {
     fn from(payload: Value) -> Self {
-        Self { payload, error: None, follow: None }
+        Self { payload, error: None, follow: None, changes: Following::Same }
     }
 }
 
@@ -96,9 +100,9 @@ impl Asked for OpenClawAsked {
         });
         door.runtime.metrics().request(&method, outcome.is_ok(), begun.elapsed());
         match outcome {
-            Ok(Reply { payload, error, follow }) => {
+            Ok(Reply { payload, error, follow, changes }) => {
                 let response = Response { ok: error.is_none(), error, ..Response::ok(id, payload) };
-                Done { follow: follow.into_iter().collect(), ..done(response) }
+                Done { follow: follow.into_iter().collect(), changes, ..done(response) }
             }
             Err(error) => done(Response::error(id, error)),
         }
@@ -168,9 +172,12 @@ async fn call(
         Method::SessionsGet => sessions::get(door, line, read.to()?).await,
         Method::SessionsSend => chat::send_to_session(door, caller, line, read.to()?).await,
         Method::SessionsAbort => chat::abort_session(door, line, read.to()?).await,
-        // Sessions are followed one by one.
-        Method::SessionsSubscribe => Ok(json!({ "subscribed": true }).into()),
+        Method::SessionsSubscribe => {
+            Ok(Reply { changes: Following::Begun(Changes::of(&door.runtime)), ..json!({ "subscribed": true }).into() })
+        }
+        Method::SessionsUnsubscribe => Ok(Reply { changes: Following::Ended, ..json!({ "subscribed": false }).into() }),
         Method::SessionsMessagesSubscribe => sessions::follow(door, line, read.to()?).await,
+        Method::SessionsMessagesUnsubscribe => sessions::ignore(door, line, read.to()?),
         Method::ChannelsStatus => Ok(lists::channels(door).into()),
         Method::SystemPresence => Ok(json!(line.presence.snapshot().0).into()),
         Method::LastHeartbeat => Ok(Value::Null.into()),

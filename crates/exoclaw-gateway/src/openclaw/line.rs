@@ -1,7 +1,7 @@
 //! What one connection is and knows, shared by its answers and its events.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -36,6 +36,8 @@ pub(super) struct Line {
 struct Names {
     /// Sessions as the client named them last.
     sessions: HashMap<SessionKey, String>,
+    /// Those whose messages are told as they are kept. Each is followed, too: no more than are, and are about to be.
+    messages: HashSet<SessionKey>,
     runs: HashMap<RunId, Run>,
     order: VecDeque<RunId>,
 }
@@ -100,6 +102,21 @@ impl Line {
             Version::V4 => None,
         };
         own.unwrap_or_else(|| session.to_string())
+    }
+
+    /// The client wants to be told of the session's messages.
+    pub(super) fn follow_messages(&self, session: &SessionKey) {
+        self.lock().messages.insert(session.clone());
+    }
+
+    /// It does no more.
+    pub(super) fn ignore_messages(&self, session: &SessionKey) {
+        self.lock().messages.remove(session);
+    }
+
+    /// Whether it does.
+    pub(super) fn follows_messages(&self, session: &SessionKey) -> bool {
+        self.lock().messages.contains(session)
     }
 
     /// The client knows this run so.

@@ -206,6 +206,15 @@ pub(super) async fn follow(door: &Door, line: &Line, params: One) -> Result<Repl
     let asked = SessionSubscribeParams { session, epoch: None, seq: None };
     let (subscribed, subscription) = door.runtime.subscribe(asked).await.map_err(failed)?;
     line.call_session(&subscribed.session, &params.key);
+    line.follow_messages(&subscribed.session);
     let payload = json!({ "subscribed": true, "key": subscribed.session });
     Ok(Reply::from(payload).following(Follow { subscription, exact: false }))
+}
+
+/// The client is told of its messages no more; of its runs, it still is.
+pub(super) fn ignore(door: &Door, line: &Line, params: One) -> Result<Reply, ErrorShape> {
+    let session = line.session(&params.key, params.agent_id.as_deref())?;
+    let session = door.runtime.session_key(&session).map_err(|error| error_of(&error, line.version))?;
+    line.ignore_messages(&session);
+    Ok(json!({ "subscribed": false, "key": session }).into())
 }

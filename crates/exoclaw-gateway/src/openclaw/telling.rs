@@ -6,12 +6,15 @@ use exoclaw_protocol::{
     AbortReason, ErrorCode, Event, Message, RunId, SessionEvent, SessionKey, ToolOutput, Usage,
     openclaw::{Code, ErrorShape, EventFrame, OperatorScope, Response, StateVersion, Version},
 };
-use exoclaw_runtime::Clock;
+use exoclaw_runtime::{Change, Clock};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::line::{Line, said, text};
-use crate::socket::outbox::Outbox;
+use super::{
+    line::{Line, said, text},
+    lists, sessions,
+};
+use crate::socket::{changes::Changed, outbox::Outbox};
 
 /// What is told.
 pub(super) const EVENTS: &[&str] = &[
@@ -24,6 +27,8 @@ pub(super) const EVENTS: &[&str] = &[
     "shutdown",
     "exec.approval.requested",
     "exec.approval.resolved",
+    "sessions.changed",
+    "session.message",
 ];
 
 /// Time between two ticks.
@@ -106,6 +111,7 @@ impl Telling {
             return;
         }
         let now_ms = self.clock.now_ms();
+        self.message(event, now_ms, outbox);
         match &event.event {
             // Waiting runs have nothing to tell.
             Event::Accepted { .. } | Event::Reset {} => return,
@@ -120,6 +126,47 @@ impl Telling {
         if !event.event.is_terminal() {
             self.runs.insert(event.run_id.clone(), run);
         }
+    }
+
+    /// Tells that a session changed, with what a list shows of it.
+    pub(super) fn changed(&mut self, changed: &Changed, outbox: &mut Outbox) {
+        let Changed::One(changed, info) = changed else {
+            // The gap says so.
+            self.seq += 1;
+            return;
+        };
+        let session = &changed.session;
+        let mut payload = json!({ "sessionKey": session, "agentId": session.agent(), "ts": self.clock.now_ms() });
+        match &changed.change {
+            Change::Ended(run_id) => {
+                payload["phase"] = "end".into();
+                payload["runId"] = self.line.run(run_id).id.into();
+            }
+            change => payload["reason"] = reason(change).into(),
+        }
+        if let Some(info) = info {
+            payload["session"] = sessions::row(info, &lists::defaults(&self.line.door));
+        }
+        self.say("sessions.changed", payload, None, outbox);
+    }
+
+    /// Tells a message that was kept to those who asked for them.
+    fn message(&mut self, event: &SessionEvent, now_ms: u64, outbox: &mut Outbox) {
+        let (of, message) = match &event.event {
+            Event::Accepted { message } => {
+                ("user", json!({ "role": "user", "content": message.text(), "timestamp": now_ms }))
+            }
+            Event::Noted { message } | Event::Final { message, .. } => ("assistant", said(&message.text(), now_ms)),
+            _ => return,
+        };
+        if !self.line.follows_messages(&event.session) {
+            return;
+        }
+        let payload = json!({
+            "sessionKey": event.session, "agentId": event.session.agent(), "message": message,
+            "messageId": format!("{}:{of}", event.run_id), "messageSeq": event.seq,
+        });
+        self.say("session.message", payload, None, outbox);
     }
 
     fn begin(&mut self, event: &SessionEvent, now_ms: u64, outbox: &mut Outbox) -> Progress {
@@ -332,6 +379,19 @@ impl Telling {
         } else {
             self.seq += 1;
         }
+    }
+}
+
+/// What became of a session, in the protocol's words.
+fn reason(change: &Change) -> &'static str {
+    match change {
+        Change::Sent => "send",
+        Change::Noted => "inject",
+        Change::Set => "patch",
+        Change::Reset => "reset",
+        Change::Compacted => "compact",
+        Change::Deleted => "delete",
+        _ => "update",
     }
 }
 

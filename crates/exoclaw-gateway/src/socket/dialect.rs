@@ -9,7 +9,10 @@ use futures::future::BoxFuture;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::outbox::Outbox;
+use super::{
+    changes::{Changed, Following},
+    outbox::Outbox,
+};
 use crate::{auth::Pass, http::Door, limiter::TooMany, wire::Peer};
 
 /// The code and the reason with which a connection is closed.
@@ -44,6 +47,9 @@ pub(crate) trait Dialect: Send + 'static {
 
     /// Tells an event.
     fn event(&mut self, event: &Published, outbox: &mut Outbox);
+
+    /// Tells of a change of any session.
+    fn changed(&mut self, changed: Changed, outbox: &mut Outbox);
 
     /// Tells that the events of a session are told no more.
     fn dropped(&mut self, session: &SessionKey, outbox: &mut Outbox);
@@ -89,7 +95,7 @@ pub(crate) enum Greeted {
 }
 
 /// What is done when a text was answered, in this order.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Done {
     /// Number of the text among those that send messages, if it is one.
     pub(crate) sends: Option<u64>,
@@ -97,6 +103,8 @@ pub(crate) struct Done {
     pub(crate) text: Option<String>,
     /// Events to be followed from now on.
     pub(crate) follow: Vec<Follow>,
+    /// Whether changes of all sessions are.
+    pub(crate) changes: Following,
 }
 
 /// A session that is to be followed.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::{
+    changes::Changed,
     dialect::{Asked, Caller, Desk, Dialect, Done, Goodbye, Greeted},
     outbox::Outbox,
     requests,
@@ -64,6 +65,8 @@ impl Dialect for JsonRpc {
     fn event(&mut self, event: &Published, outbox: &mut Outbox) {
         outbox.text(format!(r#"{{"jsonrpc":"2.0","method":"{}","params":{}}}"#, rpc::SESSION_EVENT, event.json()));
     }
+
+    fn changed(&mut self, _: Changed, _: &mut Outbox) {}
 
     fn dropped(&mut self, session: &SessionKey, outbox: &mut Outbox) {
         if let Ok(text) = rpc::unsubscribed(&SessionUnsubscribed { session: session.clone() }) {

@@ -1,5 +1,6 @@
 //! The door of OpenClaw's clients, in both versions that they speak.
 
+mod changes;
 mod chat;
 mod handshake;
 mod health;

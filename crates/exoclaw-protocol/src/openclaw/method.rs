@@ -254,11 +254,18 @@ methods! {
     ];
     /// Tells when sessions change.
     SessionsSubscribe = "sessions.subscribe", Read, V4, [];
-    /// Tells the events of one session.
+    /// Tells that no more.
+    SessionsUnsubscribe = "sessions.unsubscribe", Read, V4, [];
+    /// Tells the events of one session, and its messages as they are kept.
     SessionsMessagesSubscribe = "sessions.messages.subscribe", Read, V4, [
         required("key", TEXT),
         optional("agentId", TEXT),
         optional("includeApprovals", Kind::Bool),
+    ];
+    /// Tells its messages no more.
+    SessionsMessagesUnsubscribe = "sessions.messages.unsubscribe", Read, V4, [
+        required("key", TEXT),
+        optional("agentId", TEXT),
     ];
     /// Ways in and out of the gateway, other than this one.
     ChannelsStatus = "channels.status", Read, V3, [optional("probe", Kind::Bool), optional("timeoutMs", COUNT)];

@@ -8,7 +8,7 @@ use exoclaw_store::{SessionFilter, SessionSummary};
 use sha2::{Digest, Sha256};
 
 use super::{Inner, Runtime};
-use crate::journal::read_refusal;
+use crate::{hub::ChangeFeed, journal::read_refusal};
 
 mod change;
 mod delete;
@@ -39,6 +39,11 @@ impl Runtime {
     /// `unknown_session` when it was never used; when it names an unknown agent, or the store can't be read.
     pub async fn session(&self, params: SessionGetParams) -> Result<SessionInfo, RpcError> {
         self.inner.info_of(&self.inner.resolve(&params.session)?).await
+    }
+
+    /// The changes of all sessions, from now on.
+    pub fn changes(&self) -> ChangeFeed {
+        self.inner.sessions.changes()
     }
 
     /// Answers `session.resolve`: the session with this key, conversation or label; of several, the one used last.

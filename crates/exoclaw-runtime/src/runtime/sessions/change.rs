@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::{Inner, Runtime};
 use crate::{
     clock::new_run_id,
+    hub::Change,
     journal::{append_refusal, read_refusal},
     session::{Intake, shutting_down},
     sessions::Lease,
@@ -37,6 +38,7 @@ impl Runtime {
                 let settings = params.apply(&lease.session().lock().settings)?;
                 inner.append(&lease, Record::Set { settings: settings.clone() }).await?;
                 lease.session().lock().settings = settings;
+                lease.session().changed(Change::Set);
                 Ok(())
             }
             .boxed()
@@ -56,7 +58,7 @@ impl Runtime {
             async move {
                 inner.stop_runs(&lease, None, AbortReason::Reset).await?;
                 let appended = inner.append(&lease, Record::Reset {}).await?;
-                inner.begin_at(&lease, appended.last + 1);
+                inner.begin_at(&lease, appended.last + 1, Change::Reset);
                 Ok(())
             }
             .boxed()
@@ -150,10 +152,11 @@ impl Inner {
     }
 
     /// The conversation begins at this record from now on, and everybody who watches is told.
-    pub(super) fn begin_at(&self, lease: &Lease, first_seq: u64) {
+    pub(super) fn begin_at(&self, lease: &Lease, first_seq: u64, change: Change) {
         let mut state = lease.session().lock();
         state.first_seq = first_seq;
         lease.session().publish(&mut state, &new_run_id(&*self.clock), Event::Reset {});
+        lease.session().changed(change);
     }
 
     async fn compact(&self, lease: &Lease, keep: u32) -> Result<SessionCompactResult, RpcError> {
@@ -176,7 +179,7 @@ impl Inner {
                     && let Some(from) = from
                 {
                     self.append(lease, Record::Compacted { from }).await?;
-                    self.begin_at(lease, from);
+                    self.begin_at(lease, from, Change::Compacted);
                     return Ok(SessionCompactResult { compacted: true, kept });
                 }
                 if is_message {

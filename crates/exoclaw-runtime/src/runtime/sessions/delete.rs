@@ -8,6 +8,7 @@ use futures::FutureExt;
 
 use super::{Inner, Runtime};
 use crate::{
+    hub::Change,
     journal::{append_refusal, read_refusal},
     sessions::Lease,
 };
@@ -39,7 +40,7 @@ impl Inner {
         let deleted = self.store.delete(key).await.map_err(|error| append_refusal(&error))?;
         self.recent.forget(key);
         lease.session().forget();
-        self.begin_at(lease, 0);
+        self.begin_at(lease, 0, Change::Deleted);
         Ok(deleted)
     }
 
