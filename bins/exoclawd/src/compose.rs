@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use exoclaw_gateway::{BindError, Gateway, GatewayConfig, TlsConfig};
+use exoclaw_gateway::{BindError, Gateway, GatewayConfig, LogTail, ShownConfig, TlsConfig};
 use exoclaw_protocol::{Secret, TokenName};
 use exoclaw_runtime::{AgentConfig, ApprovalConfig, Parts, Price, Runtime, RuntimeConfig, SystemClock};
 use exoclaw_sandbox::Trust;
@@ -15,6 +15,7 @@ use crate::{
     Env, Home,
     assets::Page,
     audit,
+    config::SCHEMA,
     config::{Config, Loaded, ProviderKind, router},
     demo,
     error::{CliError, Exit, chain},
@@ -42,6 +43,8 @@ pub(crate) struct Start<'a> {
     /// The owner's; `None` asks nobody for anything.
     pub(crate) token: Option<Secret>,
     pub(crate) demo: bool,
+    /// Where the log's last lines are.
+    pub(crate) log: Arc<LogTail>,
 }
 
 /// Longest path of a Unix socket that every system takes, in bytes.
@@ -54,6 +57,12 @@ impl Start<'_> {
         let audit = audit::open(self.home, self.demo)?;
         self.record(&loaded, &audit).await?;
         let directory = loaded.directory().to_owned();
+        let shown = ShownConfig {
+            path: loaded.path.display().to_string(),
+            exists: loaded.exists,
+            values: loaded.shown.clone(),
+            schema: serde_json::from_str(SCHEMA).unwrap_or_default(),
+        };
         let config = if self.demo { demo(loaded.config)? } else { loaded.config };
         let default = config.default_agent().ok_or_else(no_agents)?;
         let router = router(&config, &default.id).map_err(|error| CliError::of(Exit::Config, error))?;
@@ -122,6 +131,8 @@ impl Start<'_> {
             origins: config.gateway.origins,
             proxies: config.gateway.proxies,
             rates: config.limits.rates(),
+            shown,
+            log: self.log,
             ..GatewayConfig::new(address)
         };
         match Gateway::bind(gateway, runtime.clone(), Arc::new(Page)).await {

@@ -7,6 +7,7 @@ mod file;
 mod layers;
 mod origins;
 mod prices;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -28,6 +29,9 @@ pub(crate) use file::ConfigFile;
 use crate::{Env, Home};
 
 /// The built-in defaults, which are the documented ones.
+/// What can stand in a config, as a JSON schema.
+pub(crate) const SCHEMA: &str = include_str!("../../../specs/config.schema.json");
+
 const DEFAULTS: &str = include_str!("../../../specs/config.toml");
 
 /// Values from the command line.
@@ -69,6 +73,8 @@ pub struct Loaded {
     pub exists: bool,
     /// Each value with where it came from, in the order of the file.
     pub entries: Vec<Entry>,
+    /// All values without what might be secret, for clients of the daemon.
+    pub shown: serde_json::Value,
     /// What works, but should be changed.
     pub notices: Vec<String>,
 }
@@ -99,7 +105,8 @@ pub fn load(sources: &Sources<'_>) -> Result<Loaded, ConfigError> {
     let mut notices = layers::unknown_variables(sources.env);
     check::check(&mut config, file.as_ref(), &mut notices)?;
     let entries = origins::entries(&figment, file.as_ref());
-    Ok(Loaded { config, exists: file.is_some(), path, entries, notices })
+    let shown = shown::shown(&figment);
+    Ok(Loaded { config, exists: file.is_some(), path, entries, shown, notices })
 }
 
 /// The file's path, and whether someone named it.

@@ -3,8 +3,10 @@
 use std::{
     fmt::Debug,
     io::{self, Write},
+    sync::Arc,
 };
 
+use exoclaw_gateway::LogTail;
 use exoclaw_protocol::telemetry::span;
 use tracing::{Event, Subscriber, field::Field, level_filters::LevelFilter};
 use tracing_subscriber::{
@@ -31,7 +33,13 @@ const OURS: &str = "exoclaw";
 const QUIET: [&str; 5] = ["tungstenite", "tokio_tungstenite", "hyper", "reqwest", "rustls"];
 
 /// Starts logging for this process.
-pub(crate) fn start(env: &Env, json: bool, colour: bool, spans: Option<Spans>) -> Result<(), CliError> {
+pub(crate) fn start(
+    env: &Env,
+    json: bool,
+    colour: bool,
+    spans: Option<Spans>,
+    tail: &Arc<LogTail>,
+) -> Result<(), CliError> {
     let wanted = env.get("EXOCLAW_LOG").unwrap_or(DEFAULT);
     let wanted: Targets = wanted.parse().map_err(|error: tracing_subscriber::filter::ParseError| {
         CliError::new(Exit::Config, format!("EXOCLAW_LOG={wanted} can't be understood"))
@@ -49,6 +57,9 @@ pub(crate) fn start(env: &Env, json: bool, colour: bool, spans: Option<Spans>) -
     });
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = if json { lines.json().boxed() } else { lines.with_ansi(colour).with_target(false).compact().boxed() };
+    let tail = Arc::clone(tail);
+    let kept = fmt::layer().with_writer(move || Kept(Arc::clone(&tail))).with_ansi(false).with_target(false).compact();
+    let lines = lines.and_then(kept);
     // A second daemon in one process, as in tests, logs where the first one does.
     tracing_subscriber::registry().with(lines.with_filter(wanted.and(quiet))).with(spans).try_init().ok();
     Ok(())
@@ -63,6 +74,21 @@ fn of_ours(wanted: Targets) -> Targets {
             Targets::new().with_default(LevelFilter::INFO).with_target(OURS, level).with_targets(named)
         }
         _ => wanted,
+    }
+}
+
+/// Keeps lines for clients.
+struct Kept(Arc<LogTail>);
+
+impl Write for Kept {
+    /// One line at a time, as the layer writes them.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(String::from_utf8_lossy(line).trim_end());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ mod prompt;
 mod responses;
 mod start;
 mod stream;
+mod tools;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use crate::{
     admission::Place,
     http::{Answer, Door, answer},
     rates::{DEAR, PLAIN},
+    socket::dialect::Caller,
     wire::Peer,
 };
 
@@ -36,6 +38,7 @@ enum Tongue {
     OpenAi,
     Anthropic,
     Hook,
+    Tool,
 }
 
 /// Where requests go.
@@ -47,6 +50,7 @@ enum Path<'a> {
     Messages,
     Agent,
     Wake,
+    Invoke,
 }
 
 impl<'a> Path<'a> {
@@ -58,6 +62,7 @@ impl<'a> Path<'a> {
             "/v1/messages" => Self::Messages,
             "/hooks/agent" => Self::Agent,
             "/hooks/wake" => Self::Wake,
+            "/tools/invoke" => Self::Invoke,
             path => Self::Models(Some(path.strip_prefix("/v1/models/").filter(|model| !model.is_empty())?)),
         })
     }
@@ -67,6 +72,7 @@ impl<'a> Path<'a> {
             Self::Models(_) | Self::ChatCompletions | Self::Responses => Tongue::OpenAi,
             Self::Messages => Tongue::Anthropic,
             Self::Agent | Self::Wake => Tongue::Hook,
+            Self::Invoke => Tongue::Tool,
         }
     }
 
@@ -80,6 +86,8 @@ impl<'a> Path<'a> {
     fn scope(self) -> Scope {
         match self {
             Self::Models(_) => Scope::Read,
+            // Whoever picks tool and arguments needs no model to agree.
+            Self::Invoke => Scope::Admin,
             _ => Scope::Chat,
         }
     }
@@ -133,6 +141,7 @@ pub(crate) async fn answer(
         Path::Messages => anthropic::answer(door, admitted, &body).await,
         Path::Agent => hooks::agent(door, &admitted, &body).await,
         Path::Wake => hooks::wake(door, &admitted, &body).await,
+        Path::Invoke => tools::answer(door, &Caller { pass: admitted.pass, peer }, &body).await,
         Path::Models(_) => Err(RpcError::new(ErrorCode::Internal, "models were answered before")),
     };
     answered.unwrap_or_else(|error| tongue.told(&error))
@@ -166,6 +175,16 @@ impl Tongue {
                 json!({ "type": "error", "error": { "type": kind, "message": message } })
             }
             Self::Hook => json!({ "ok": false, "error": message }),
+            Self::Tool => {
+                let kind = match status {
+                    StatusCode::UNAUTHORIZED => "unauthorized",
+                    StatusCode::FORBIDDEN => "forbidden",
+                    StatusCode::NOT_FOUND => "not_found",
+                    status if status.is_client_error() => "invalid_request",
+                    _ => "unavailable",
+                };
+                json!({ "ok": false, "error": { "type": kind, "message": message } })
+            }
         }
     }
 

@@ -9,8 +9,9 @@ use std::{
 
 use exoclaw_protocol::Secret;
 use exoclaw_store::Tokens;
+use serde_json::Value;
 
-use crate::{Rates, TlsConfig, TlsError};
+use crate::{LogTail, Rates, TlsConfig, TlsError};
 
 /// Shortest token that protects a port which others can reach, in bytes.
 pub(crate) const TOKEN_BYTES: usize = 16;
@@ -40,6 +41,23 @@ pub struct GatewayConfig {
     pub proxies: Vec<IpAddr>,
     /// How much may be asked for in how short a time.
     pub rates: Rates,
+    /// What the daemon was told at its start, for clients to look at.
+    pub shown: ShownConfig,
+    /// The last lines of its log, for clients that may do everything.
+    pub log: Arc<LogTail>,
+}
+
+/// What the daemon was told at its start, as its clients may see it: without secrets.
+#[derive(Debug, Clone, Default)]
+pub struct ShownConfig {
+    /// The file that was read, or would have been.
+    pub path: String,
+    /// The file is there.
+    pub exists: bool,
+    /// All values in force.
+    pub values: Value,
+    /// What can stand there, as a JSON schema.
+    pub schema: Value,
 }
 
 impl GatewayConfig {
@@ -56,6 +74,8 @@ impl GatewayConfig {
             origins: Vec::new(),
             proxies: Vec::new(),
             rates: Rates::default(),
+            shown: ShownConfig::default(),
+            log: Arc::default(),
         }
     }
 

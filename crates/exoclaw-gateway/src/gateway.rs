@@ -78,6 +78,8 @@ impl Gateway {
             presence: Arc::default(),
             health: Health::default(),
             asking: Asking::new(config.rates),
+            shown: config.shown,
+            log: config.log,
         };
         Ok(Self { listener, metrics, own_socket, tls, addr, door: Arc::new(door), admission })
     }

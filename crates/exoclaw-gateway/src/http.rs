@@ -22,7 +22,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 pub use self::assets::{Asset, Assets, NoAssets};
 use crate::{
-    LoginLinks,
+    LogTail, LoginLinks, ShownConfig,
     admission::Place,
     api,
     auth::{Auth, Pass, Shown, Who},
@@ -55,6 +55,8 @@ pub(crate) struct Door {
     /// What they are told of the gateway.
     pub(crate) health: Health,
     pub(crate) asking: Asking,
+    pub(crate) shown: ShownConfig,
+    pub(crate) log: Arc<LogTail>,
 }
 
 impl Door {

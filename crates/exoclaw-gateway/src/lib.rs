@@ -30,7 +30,9 @@ mod gateway;
 
 mod admission;
 mod auth;
+mod invoke;
 mod limiter;
+mod log_tail;
 mod meter;
 mod own_socket;
 mod rates;
@@ -44,9 +46,10 @@ mod openclaw;
 mod socket;
 
 pub use auth::{COOKIE_LIFETIME, LOGIN_CODE_LIFETIME};
-pub use config::{BindError, GatewayConfig};
+pub use config::{BindError, GatewayConfig, ShownConfig};
 pub use gateway::{Gateway, LoginLinks};
 pub use http::{Asset, Assets, NoAssets};
+pub use log_tail::LogTail;
 pub use meter::Rate;
 pub use rates::Rates;
 pub use tls::{TlsConfig, TlsError};

@@ -2,6 +2,7 @@
 //! limits and runs are those of every other connection.
 
 mod answers;
+mod approvals;
 mod attachment;
 mod changes;
 mod chat;
@@ -13,7 +14,10 @@ mod lists;
 mod presence;
 mod proof;
 mod sessions;
+mod settings;
 mod telling;
+mod tools;
+mod usage;
 
 use std::{borrow::Cow, sync::Arc};
 

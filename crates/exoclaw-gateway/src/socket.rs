@@ -9,7 +9,7 @@ mod frames;
 pub(crate) mod jobs;
 mod json_rpc;
 pub(crate) mod outbox;
-mod requests;
+pub(crate) mod requests;
 pub(crate) mod sessions;
 mod tokens;
 mod watches;

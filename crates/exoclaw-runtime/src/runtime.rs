@@ -39,6 +39,7 @@ mod abort;
 mod approve;
 mod chat;
 mod cron;
+mod invoke;
 mod send;
 mod sessions;
 mod stop_word;
@@ -214,6 +215,11 @@ impl Runtime {
     /// The agents, in the order of the config.
     pub fn agents(&self) -> &[AgentStatus] {
         &self.inner.agent_status
+    }
+
+    /// The daemon's version.
+    pub fn version(&self) -> &str {
+        &self.inner.version
     }
 
     /// Answers `plugin.list`.

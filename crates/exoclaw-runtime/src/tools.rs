@@ -98,6 +98,11 @@ impl AgentTools {
         self.ask.iter().any(asked).then(|| spec.map_or(Effect::Once, |spec| spec.effect))
     }
 
+    /// What is offered now.
+    pub(crate) fn specs(&self) -> Arc<[ToolSpec]> {
+        self.offer().specs.clone()
+    }
+
     fn target(&self, name: &str) -> Option<Target> {
         self.offer().targets.get(name).cloned()
     }
@@ -256,7 +261,7 @@ fn denied(denial: Denial<'_>, tool: &str) -> Entry {
 
 impl Tools for RunTools {
     fn specs(&self) -> Arc<[ToolSpec]> {
-        self.agent.offer().specs.clone()
+        self.agent.specs()
     }
 
     fn call(&self, Invocation { step, call, progress }: Invocation) -> BoxFuture<'_, ToolReturn> {

@@ -1,6 +1,6 @@
 //! `gateway`: the daemon itself.
 
-use std::{io::BufRead, path::Path, time::Duration};
+use std::{io::BufRead, path::Path, sync::Arc, time::Duration};
 
 use exoclaw_gateway::Gateway;
 use exoclaw_runtime::Runtime;
@@ -43,7 +43,8 @@ pub(super) fn run(args: GatewayArgs, context: &mut Context<'_>) -> Result<Exit, 
         context.terminal.notice(notice)?;
     }
     let (spans, telemetry) = telemetry.unzip();
-    log::start(context.env, context.terminal.json, context.terminal.talk_colour.is_on(), spans)?;
+    let tail = Arc::default();
+    log::start(context.env, context.terminal.json, context.terminal.talk_colour.is_on(), spans, &tail)?;
     let root = context.home.root();
     context.home.create().map_err(|error| {
         let exit = CliError::new(Exit::Io, format!("create the home directory {}", root.display()));
@@ -56,7 +57,7 @@ pub(super) fn run(args: GatewayArgs, context: &mut Context<'_>) -> Result<Exit, 
             None
         }
     };
-    let start = Start { home: &context.home.clone(), env: context.env, token, demo: args.demo };
+    let start = Start { home: &context.home.clone(), env: context.env, token, demo: args.demo, log: tail };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)

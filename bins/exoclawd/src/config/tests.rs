@@ -269,3 +269,46 @@ fn places_reach_into_inline_tables() {
     assert_eq!(file.place(&["plugins", "0", "grants", "env"]), "c:3");
     assert_eq!(file.place(&["plugins", "1"]), "c:1");
 }
+
+/// Keys and types alone: enough to see that nothing is missing.
+fn fits(schema: &serde_json::Value, value: &serde_json::Value, place: &str) {
+    use serde_json::Value;
+    let wanted = schema["type"].as_str().unwrap_or_else(|| panic!("{place} is not in the schema"));
+    let found = match value {
+        Value::Object(_) => "object",
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) | Value::Null => "integer",
+    };
+    assert_eq!(found, wanted, "{place}");
+    if let Value::Object(table) = value {
+        for (key, inner) in table {
+            let known = schema["properties"].get(key).unwrap_or(&schema["additionalProperties"]);
+            fits(known, inner, &format!("{place}.{key}"));
+        }
+        for required in schema["required"].as_array().into_iter().flatten() {
+            assert!(table.contains_key(required.as_str().unwrap()), "{place} lacks {required}");
+        }
+    }
+    for (at, inner) in value.as_array().into_iter().flatten().enumerate() {
+        fits(&schema["items"], inner, &format!("{place}[{at}]"));
+    }
+}
+
+/// The defaults with all of their examples, which are comments there.
+#[test]
+fn the_schema_knows_the_defaults_and_their_examples() {
+    let is_example = |line: &str| {
+        let key = line.split_once(" = ").map(|(key, _)| key);
+        line.starts_with('[') || key.is_some_and(|key| !key.contains([' ', ',', '.']))
+    };
+    let lines = super::DEFAULTS.lines();
+    let lines = lines.map(|line| line.strip_prefix("# ").filter(|line| is_example(line)).unwrap_or(line));
+    let text: String = lines.map(|line| format!("{line}\n")).collect();
+    let values = ConfigFile::parse("examples".as_ref(), text).unwrap().dict();
+    let values = serde_json::to_value(values).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(super::SCHEMA).unwrap();
+    assert!(values["plugins"][1]["grants"]["fs"].is_array() && values["gateway"]["tls"].is_object(), "{values}");
+    fits(&schema, &values, "config");
+}

@@ -12,9 +12,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
-    changes, chat, history,
+    approvals, changes, chat, history,
     line::{Line, text},
-    lists, sessions,
+    lists, sessions, settings, tools, usage,
 };
 use crate::{
     http::Door,
@@ -80,6 +80,7 @@ impl Asked for OpenClawAsked {
     fn cost(&self) -> u32 {
         match self.method() {
             Some(Method::Health) => CHEAP,
+            Some(Method::ToolsInvoke) => DEAR,
             _ if self.sends() => DEAR,
             _ => PLAIN,
         }
@@ -183,9 +184,18 @@ async fn call(
         Method::LastHeartbeat => Ok(Value::Null.into()),
         Method::NodeList => Ok(json!({ "ts": door.runtime.clock().now_ms(), "nodes": [] }).into()),
         Method::CommandsList => Ok(json!({ "commands": [] }).into()),
-        Method::ToolsCatalog => lists::tools(door, line, read.to()?),
-        Method::ApprovalsList => lists::approvals(door, line),
-        Method::ApprovalsResolve => lists::resolve(door, caller, line, read.to()?).await,
+        Method::ToolsCatalog => tools::catalog(door, line, read.to()?),
+        Method::ToolsEffective => tools::effective(door, line, read.to()?),
+        Method::ToolsInvoke => tools::call(door, caller, line, read.to()?).await,
+        Method::SkillsStatus => Ok(json!({ "workspaceDir": "", "managedSkillsDir": "", "skills": [] }).into()),
+        Method::ConfigGet => Ok(settings::config(door).into()),
+        Method::ConfigSchema => Ok(settings::schema(door).into()),
+        Method::LogsTail => settings::log(door, &read.to()?),
+        Method::UsageStatus => Ok(usage::status(door).into()),
+        Method::UsageCost => usage::cost(door, line, read.to()?).await,
+        Method::ApprovalsList => approvals::list(door, line),
+        Method::ApprovalsGet => approvals::get(door, line, &read.to()?),
+        Method::ApprovalsResolve => approvals::resolve(door, caller, line, read.to()?).await,
     }
 }
 

@@ -1,9 +1,8 @@
 //! How the gateway is, and what it has.
 
 use exoclaw_protocol::{
-    AgentStatus, ApprovalListParams, ApprovalResolveParams, RpcError, SessionInfo, SessionListParams, StatusResult,
-    Verdict,
-    openclaw::{Code, ErrorShape, Version},
+    AgentStatus, RpcError, SessionInfo, SessionListParams, StatusResult,
+    openclaw::{Code, ErrorShape},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,7 +11,7 @@ use super::{
     answers::{Reply, error_of},
     line::Line,
 };
-use crate::{http::Door, socket::dialect::Caller};
+use crate::http::Door;
 
 /// Sessions that a state of health names.
 const RECENT: u32 = 5;
@@ -27,12 +26,6 @@ pub(super) struct OfAgent {
     agent_id: Option<String>,
     #[serde(default)]
     session_key: Option<String>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Resolve {
-    id: String,
-    decision: String,
 }
 
 /// The agent that takes what no binding claims.
@@ -163,7 +156,7 @@ pub(super) fn identity(door: &Door, line: &Line, params: OfAgent) -> Result<Repl
 }
 
 /// The agent that is meant: by name, by session, or the default one.
-fn agent_of(door: &Door, line: &Line, params: OfAgent) -> Result<String, ErrorShape> {
+pub(super) fn agent_of(door: &Door, line: &Line, params: OfAgent) -> Result<String, ErrorShape> {
     let failed = |error: RpcError| error_of(&error, line.version);
     let named = match (params.agent_id, params.session_key.filter(|key| !key.is_empty())) {
         (Some(agent), _) => Some(agent),
@@ -187,63 +180,4 @@ pub(super) fn channels(door: &Door) -> Value {
         "ts": door.runtime.clock().now_ms(), "channelOrder": [], "channelLabels": {}, "channels": {},
         "channelAccounts": {}, "channelDefaultAccountId": {},
     })
-}
-
-/// The tools of all plugins, a group each.
-pub(super) fn tools(door: &Door, line: &Line, params: OfAgent) -> Result<Reply, ErrorShape> {
-    let agent = agent_of(door, line, params)?;
-    let groups: Vec<Value> = door
-        .runtime
-        .plugins()
-        .plugins
-        .iter()
-        .map(|plugin| {
-            let tool = |tool: &exoclaw_protocol::PluginTool| {
-                json!({ "id": tool.name, "label": tool.name, "description": tool.description, "defaultProfiles": [] })
-            };
-            json!({
-                "id": plugin.name, "label": plugin.name, "source": "plugin", "pluginId": plugin.name,
-                "tools": plugin.tools.iter().map(tool).collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    Ok(json!({ "agentId": agent, "profiles": [], "groups": groups }).into())
-}
-
-/// Calls that wait to be allowed.
-pub(super) fn approvals(door: &Door, line: &Line) -> Result<Reply, ErrorShape> {
-    let found = door.runtime.approvals(&ApprovalListParams::default());
-    let found = found.map_err(|error| error_of(&error, line.version))?;
-    let row = |approval: &exoclaw_protocol::Approval| {
-        json!({
-            "id": approval.id, "expiresAtMs": approval.expires_ms,
-            "request": {
-                "command": format!("{} {}", approval.tool, approval.input), "agentId": approval.session.agent(),
-                "sessionKey": approval.session,
-            },
-        })
-    };
-    Ok(json!(found.approvals.iter().map(row).collect::<Vec<_>>()).into())
-}
-
-/// Allows or denies one, once. "Always" is said in the config, not by a client.
-pub(super) async fn resolve(door: &Door, caller: &Caller, line: &Line, params: Resolve) -> Result<Reply, ErrorShape> {
-    let version = line.version;
-    let failed = |error: RpcError| error_of(&error, version);
-    let waiting = door.runtime.approvals(&ApprovalListParams::default()).map_err(failed)?.approvals;
-    let Some(approval) = waiting.into_iter().find(|approval| approval.id.as_str() == params.id) else {
-        let code = if version >= Version::V4 { Code::ApprovalNotFound } else { Code::InvalidRequest };
-        return Err(ErrorShape::new(code, "unknown or expired approval id"));
-    };
-    let verdict = match params.decision.as_str() {
-        "deny" => Verdict::Deny,
-        "allow-once" => Verdict::Allow,
-        _ => {
-            let text = "allow-always is not offered here: take the tool out of `ask` in the config";
-            return Err(ErrorShape::new(Code::InvalidRequest, text));
-        }
-    };
-    let answer = ApprovalResolveParams::new(&approval, verdict);
-    crate::socket::approvals::resolve(door, caller, answer).await.map_err(failed)?;
-    Ok(json!({ "ok": true }).into())
 }

@@ -183,7 +183,7 @@ async fn call(door: &Door, caller: &Caller, method: &str, params: Option<&RawVal
 }
 
 /// Makes a record durable before its effect.
-pub(super) async fn guard(door: &Door, entry: Entry) -> Result<(), RpcError> {
+pub(crate) async fn guard(door: &Door, entry: Entry) -> Result<(), RpcError> {
     door.runtime.audit().guard(entry).await.map_err(|error| {
         let code = if error == Unrecorded::Busy { ErrorCode::Busy } else { ErrorCode::StoreReadOnly };
         RpcError::new(code, error.to_string())

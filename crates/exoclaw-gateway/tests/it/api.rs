@@ -283,3 +283,20 @@ async fn a_revoked_token_hears_nothing_more() {
     let (answer, ()) = tokio::join!(answer, revoke);
     assert_eq!(answer.status(), 401, "{answer:?}");
 }
+
+#[tokio::test]
+async fn tools_are_called_by_whoever_may_do_everything() {
+    let world = World::start().await;
+    let params = TokenCreateParams { name: "chat".parse().unwrap(), scope: Scope::Chat, expires_in_s: None };
+    let chat = world.tokens.create(params, 0).unwrap().token;
+    let chat = format!("Authorization: Bearer {}\n", chat.expose());
+    let body = json!({ "tool": "echo", "args": {}, "sessionKey": "main" });
+    let answer = post(&world, "/tools/invoke", "", &body).await;
+    let error = json!({ "type": "not_found", "message": "Tool not available: echo" });
+    assert_eq!((answer.status(), json_of(&answer)), (404, json!({ "ok": false, "error": error })));
+    let answer = post_as(&world, "/tools/invoke", &chat, &body).await;
+    assert_eq!((answer.status(), &json_of(&answer)["error"]["type"]), (403, &json!("forbidden")));
+    assert_eq!(post_as(&world, "/tools/invoke", "", &body).await.status(), 401);
+    let unknown = json!({ "tool": "echo", "action": "json" });
+    assert_eq!(post(&world, "/tools/invoke", "", &unknown).await.status(), 400);
+}

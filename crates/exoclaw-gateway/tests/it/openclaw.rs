@@ -5,6 +5,7 @@ mod chat;
 mod handshake;
 mod health;
 mod methods;
+mod settings;
 
 use exoclaw_protocol::openclaw::Version;
 use serde_json::{Value, json};

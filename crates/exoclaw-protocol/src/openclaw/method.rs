@@ -279,8 +279,35 @@ methods! {
     CommandsList = "commands.list", Read, V4, [optional("agentId", TEXT), optional("sessionKey", TEXT)];
     /// Tools that an agent has.
     ToolsCatalog = "tools.catalog", Read, V4, [optional("agentId", TEXT), optional("includePlugins", Kind::Bool)];
+    /// Tools that a session's agent offers its model.
+    ToolsEffective = "tools.effective", Read, V4, [required("sessionKey", TEXT), optional("agentId", TEXT)];
+    /// Calls one.
+    ToolsInvoke = "tools.invoke", Admin, V4, [
+        required("name", TEXT),
+        optional("args", Kind::Any),
+        optional("sessionKey", TEXT),
+        optional("agentId", TEXT),
+    ];
+    /// Instructions that lie in files; there are none.
+    SkillsStatus = "skills.status", Read, V3, [optional_v4("agentId", TEXT), optional_v4("sessionKey", TEXT)];
+    /// The config, without secrets.
+    ConfigGet = "config.get", Read, V3, [];
+    /// What can stand in it.
+    ConfigSchema = "config.schema", Read, V3, [];
+    /// The end of the log.
+    LogsTail = "logs.tail", Admin, V3, [
+        optional("cursor", COUNT),
+        optional("limit", Kind::Int { min: 1, max: 5_000 }),
+        optional("maxBytes", Kind::Int { min: 1, max: 1_000_000 }),
+    ];
+    /// Quotas of providers; none is known.
+    UsageStatus = "usage.status", Read, V3, [];
+    /// What was used and spent, by day.
+    UsageCost = "usage.cost", Read, V3, [optional("days", Kind::Int { min: 1, max: 366 })];
     /// Calls that wait to be allowed.
     ApprovalsList = "exec.approval.list", Approvals, V4, [];
+    /// One of them.
+    ApprovalsGet = "exec.approval.get", Approvals, V4, [required("id", TEXT)];
     /// Allows or denies one.
     ApprovalsResolve = "exec.approval.resolve", Approvals, V3, [
         required("id", TEXT),

@@ -328,3 +328,10 @@ async fn a_tool_that_is_not_there_can_not_be_asked_for() {
         assert!(matches!(refused, StartError::UnknownAsk { .. }), "{refused}");
     }
 }
+
+#[tokio::test]
+async fn nobody_goes_past_the_question_by_calling_the_tool_oneself() {
+    let world = world(Arc::new(MemoryStore::new()), []).await;
+    let invoked = world.runtime.invoke_tool(&name("main"), "guest.run", json!({})).await;
+    assert_eq!(invoked.unwrap_err().code, ErrorCode::Forbidden);
+}

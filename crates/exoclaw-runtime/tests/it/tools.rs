@@ -1,7 +1,7 @@
 //! Tools in real components, called by a model through a run.
 
 use exoclaw_agent::test_util::Answer;
-use exoclaw_protocol::{Event, FailureKind, SessionEvent, ToolContent, ToolOutput};
+use exoclaw_protocol::{ErrorCode, Event, FailureKind, SessionEvent, ToolContent, ToolOutput};
 use exoclaw_runtime::{PluginSlot, ReadyPlugin, StartError};
 use exoclaw_sandbox::Plugin;
 use exoclaw_store::{KvScope, Page, Record};
@@ -205,4 +205,19 @@ async fn plugins_are_listed_with_what_they_asked_for_and_got() {
     );
     assert_eq!(plugin.sha256.as_ref().map(String::len), Some(64));
     assert_eq!(world.runtime.status().await.unwrap().plugins_ready, 1);
+}
+
+#[tokio::test]
+async fn a_tool_is_called_outside_of_a_run_under_the_same_grants() {
+    let world = world("", ECHO, "{}").await;
+    let main = crate::support::name("main");
+    assert_eq!(world.runtime.tools_of(&main).unwrap()[0].name, "guest__run");
+    let said = world.runtime.invoke_tool(&main, "guest.run", json!({ "text": "x" })).await.unwrap().unwrap();
+    assert_eq!((said.content, said.is_error), (vec![ToolContent::Text { text: r#"{"text":"x"}"#.to_owned() }], false));
+    for tool in ["guest.other", "guest__run", "other.run"] {
+        assert_eq!(world.runtime.invoke_tool(&main, tool, json!({})).await, Ok(None), "{tool}");
+    }
+    let unknown = world.runtime.invoke_tool(&crate::support::name("agent:nobody:x"), "guest.run", json!({})).await;
+    assert_eq!(unknown.unwrap_err().code, ErrorCode::UnknownAgent);
+    assert!(world.journal().await.is_empty());
 }
