@@ -1,13 +1,16 @@
-//! The door under many: memory of idle sockets, handshakes in a steady stream, readers beside some that do not read.
+//! The door under many: memory of idle sockets, handshakes in a steady stream, small questions, many readers, also beside some
+//! that do not read.
 
 use std::{
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use exoclaw_protocol::{ChatSendParams, SessionRef, SessionSubscribeParams, rpc};
 use futures::{StreamExt, stream};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -32,14 +35,35 @@ pub(crate) struct Scale {
     stalled: usize,
     deltas: u32,
     rounds: usize,
+    /// How long `health` is asked for.
+    span: Duration,
 }
 
 /// As the targets say.
-pub(crate) const WHOLE: Scale =
-    Scale { idle: 10_000, handshakes: 5_000, readers: 1_000, stalled: 50, deltas: 150, rounds: 2 };
+pub(crate) const WHOLE: Scale = Scale {
+    idle: 10_000,
+    handshakes: 5_000,
+    readers: 1_000,
+    stalled: 50,
+    deltas: 150,
+    rounds: 2,
+    span: Duration::from_secs(5),
+};
 
 /// To see that it works.
-pub(crate) const SMALL: Scale = Scale { idle: 200, handshakes: 200, readers: 20, stalled: 4, deltas: 100, rounds: 1 };
+pub(crate) const SMALL: Scale = Scale {
+    idle: 200,
+    handshakes: 200,
+    readers: 20,
+    stalled: 4,
+    deltas: 100,
+    rounds: 1,
+    span: Duration::from_millis(500),
+};
+
+/// Sockets that ask for `health`, and requests of each that are under way.
+const ASKING: usize = 50;
+const UNDER_WAY: usize = 16;
 
 /// New connections in a second.
 const HANDSHAKES_PER_SECOND: u32 = 500;
@@ -61,6 +85,7 @@ pub(crate) async fn measure(scale: Scale) -> Vec<Row> {
     // Large enough that a reader who does not read holds everything full within seconds.
     let pace = Pace { deltas: scale.deltas, gap: Duration::from_millis(100), padding: 4 * 1024 };
     let steady = Model::start(pace, origin).await.expect("a free port");
+    let light = Model::start(Pace { padding: 0, ..pace }, origin).await.expect("a free port");
 
     let daemon = Daemon::start(quick.addr, &[], home()).await;
     let before = daemon.resident_mib();
@@ -73,13 +98,21 @@ pub(crate) async fn measure(scale: Scale) -> Vec<Row> {
     let (handshakes, failed) = handshakes(daemon.addr(), scale.handshakes).await;
     drop(daemon);
 
+    let daemon = Daemon::start(quick.addr, &[], home()).await;
+    let healths = healths(daemon.addr(), scale.span).await;
+    drop(daemon);
+
+    let daemon = Daemon::start(light.addr, &[], home()).await;
+    let spread = spread(&read_all(&daemon, scale.readers, 0, origin).await);
+    drop(daemon);
+
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for _ in 0..scale.rounds {
         let daemon = Daemon::start(steady.addr, &[], home()).await;
-        alone.extend(read_all(&daemon, scale.readers, 0, origin).await);
+        alone.extend(read_all(&daemon, scale.readers, 0, origin).await.into_iter().flatten());
         drop(daemon);
         let daemon = Daemon::start(steady.addr, &[], home()).await;
-        beside.extend(read_all(&daemon, scale.readers, scale.stalled, origin).await);
+        beside.extend(read_all(&daemon, scale.readers, scale.stalled, origin).await.into_iter().flatten());
     }
     let (alone, beside) = (Sample::new(alone).quantile(0.99), Sample::new(beside).quantile(0.99));
     let ratio = beside.as_secs_f64() / alone.as_secs_f64();
@@ -95,7 +128,20 @@ pub(crate) async fn measure(scale: Scale) -> Vec<Row> {
             handshake <= Duration::from_millis(50),
         ),
         row("handshakes that failed", failed.to_string(), "0", failed == 0),
-        row("delta to one of 1,000 readers, p99", ms(alone), "", true),
+        row(
+            "`health` of OpenClaw's protocol over 50 connections",
+            format!("{healths:.0} /s"),
+            "≥ 50000 /s",
+            healths >= 50_000.0,
+        ),
+        row("a delta, from the first to the last of 1,000 readers, p50", ms(spread.quantile(0.5)), "", true),
+        row(
+            "a delta, from the first to the last of 1,000 readers, p99",
+            ms(spread.quantile(0.99)),
+            "≤ 20 ms",
+            spread.quantile(0.99) <= Duration::from_millis(20),
+        ),
+        row("delta of 4 KiB to one of 1,000 readers, p99", ms(alone), "", true),
         row("the same while 50 of them do not read, p99 of the others", ms(beside), "", true),
         row("these two compared", format!("{ratio:.2}×"), "≤ 1.2×", ratio <= 1.2),
     ]
@@ -113,7 +159,8 @@ fn raise_files(wanted: u64) {
 
 /// Sockets that were let in and say nothing.
 async fn idle(addr: SocketAddr, count: usize) -> Vec<TcpStream> {
-    let sockets = stream::iter(0..count).map(|_| async { upgrade(connect(addr, None).await).await.expect("let in") });
+    let sockets =
+        stream::iter(0..count).map(|_| async { upgrade(connect(addr, None).await, "/ws").await.expect("let in").0 });
     sockets.buffer_unordered(AT_THE_DOOR).collect().await
 }
 
@@ -124,7 +171,7 @@ async fn handshakes(addr: SocketAddr, count: u32) -> (Sample, usize) {
     for number in 0..count {
         let due = start + Duration::from_secs(1) * number / HANDSHAKES_PER_SECOND;
         tokio::time::sleep_until(due.into()).await;
-        attempts.spawn(async move { upgrade(connect(addr, None).await).await.map(|_| due.elapsed()) });
+        attempts.spawn(async move { upgrade(connect(addr, None).await, "/ws").await.map(|_| due.elapsed()) });
     }
     let all = attempts.join_all().await;
     let good: Vec<Duration> = all.iter().flatten().copied().collect();
@@ -132,8 +179,69 @@ async fn handshakes(addr: SocketAddr, count: u32) -> (Sample, usize) {
     (Sample::new(good), failed)
 }
 
+/// Answers to `health` in a second, over sockets that each have some requests under way.
+async fn healths(addr: SocketAddr, span: Duration) -> f64 {
+    let client = json!({ "id": "gateway-client", "version": "1", "platform": "linux", "mode": "backend" });
+    let params = json!({ "minProtocol": 4, "maxProtocol": 4, "client": client, "scopes": ["operator.read"] });
+    let hello = masked(&json!({ "type": "req", "id": "0", "method": "connect", "params": params }).to_string());
+    let health = masked(&json!({ "type": "req", "id": "1", "method": "health", "params": {} }).to_string());
+    let (hello, batch) = (Arc::new(hello), Arc::new(health.repeat(UNDER_WAY)));
+    let mut tasks = JoinSet::new();
+    let start = Instant::now();
+    for _ in 0..ASKING {
+        let (hello, batch) = (Arc::clone(&hello), Arc::clone(&batch));
+        tasks.spawn(async move {
+            let (mut stream, mut waiting) = upgrade(connect(addr, None).await, "/").await.expect("let in");
+            stream.write_all(&hello).await.expect("it says who it is");
+            answers(&mut stream, &mut waiting, 1).await;
+            let mut answered = 0;
+            while start.elapsed() < span {
+                stream.write_all(&batch).await.expect("it asks");
+                answers(&mut stream, &mut waiting, UNDER_WAY).await;
+                answered += UNDER_WAY;
+            }
+            answered
+        });
+    }
+    let answered: usize = tasks.join_all().await.into_iter().sum();
+    answered as f64 / start.elapsed().as_secs_f64()
+}
+
+/// Reads so many answers, each a good one; events are passed over.
+async fn answers(stream: &mut TcpStream, waiting: &mut Vec<u8>, mut count: usize) {
+    let mut chunk = vec![0; 16 * 1024];
+    loop {
+        let mut done = 0;
+        while let Some((payload, rest)) = frame(&waiting[done..]) {
+            let text = &waiting[done..][payload];
+            if find(text, b"\"type\":\"res\"").is_some() {
+                assert!(find(text, b"\"ok\":true").is_some(), "refused: {}", String::from_utf8_lossy(text));
+                count -= 1;
+            }
+            done += rest;
+        }
+        waiting.drain(..done);
+        if count == 0 {
+            return;
+        }
+        let read = stream.read(&mut chunk).await.expect("the socket is open");
+        assert!(read > 0, "a socket that asks was closed");
+        waiting.extend_from_slice(&chunk[..read]);
+    }
+}
+
+/// Of each delta, how long after the first reader the last one had it.
+fn spread(readers: &[Vec<Duration>]) -> Sample {
+    let deltas = readers.iter().map(Vec::len).min().expect("there are readers");
+    let of = |delta: usize| {
+        let times = || readers.iter().map(|times| times[delta]);
+        times().max().unwrap_or_default() - times().min().unwrap_or_default()
+    };
+    Sample::new((0..deltas).map(of).collect())
+}
+
 /// One answer to many readers, some of whom do not read; how long each delta took to each of the others.
-async fn read_all(daemon: &Daemon, readers: usize, stalled: usize, origin: Instant) -> Vec<Duration> {
+async fn read_all(daemon: &Daemon, readers: usize, stalled: usize, origin: Instant) -> Vec<Vec<Duration>> {
     let session: SessionRef = "crowd".parse().expect("a session name");
     let mut tasks = JoinSet::new();
     let mut held = Vec::new();
@@ -142,7 +250,7 @@ async fn read_all(daemon: &Daemon, readers: usize, stalled: usize, origin: Insta
     let open = |buffer| {
         let subscribe = &subscribe;
         async move {
-            let mut stream = upgrade(connect(daemon.addr(), buffer).await).await.expect("let in");
+            let (mut stream, _) = upgrade(connect(daemon.addr(), buffer).await, "/ws").await.expect("let in");
             stream.write_all(subscribe).await.expect("it asks");
             stream
         }
@@ -160,7 +268,7 @@ async fn read_all(daemon: &Daemon, readers: usize, stalled: usize, origin: Insta
     sender.call(&ChatSendParams::text(session, "go")).await;
     sender.watch(|_| {}).await;
     drop(held);
-    tasks.join_all().await.into_iter().flatten().collect()
+    tasks.join_all().await
 }
 
 /// Reads until the end of the answer, and looks for no more than the times in it.
@@ -208,8 +316,11 @@ fn find(text: &[u8], part: &[u8]) -> Option<usize> {
 /// A text frame of a client, under a mask of zeros.
 fn masked(text: &str) -> Vec<u8> {
     let length = u16::try_from(text.len()).expect("a short text");
-    let mut frame = vec![0x81, 0x80 | 126];
-    frame.extend(length.to_be_bytes());
+    let mut frame = vec![0x81];
+    match u8::try_from(length) {
+        Ok(length @ ..126) => frame.push(0x80 | length),
+        _ => frame.extend([&[0x80 | 126][..], &length.to_be_bytes()].concat()),
+    }
     frame.extend([0; 4]);
     frame.extend(text.as_bytes());
     frame
@@ -225,19 +336,22 @@ async fn connect(addr: SocketAddr, receive_buffer: Option<u32>) -> TcpStream {
     stream
 }
 
-/// Shows the token and waits to be let in; `None` where it is not.
-async fn upgrade(mut stream: TcpStream) -> Option<TcpStream> {
+/// Shows the token and waits to be let in, with what came behind that; `None` where it is not.
+async fn upgrade(mut stream: TcpStream, path: &str) -> Option<(TcpStream, Vec<u8>)> {
+    const END: &[u8] = b"\r\n\r\n";
     let request = format!(
-        "GET /ws HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {TOKEN}\r\n\r\n",
         stream.peer_addr().ok()?
     );
     stream.write_all(request.as_bytes()).await.ok()?;
-    // Nothing follows the head before the client has asked for something.
     let (mut head, mut chunk) = (Vec::new(), [0; 1_024]);
-    while !head.ends_with(b"\r\n\r\n") {
+    loop {
         let read = stream.read(&mut chunk).await.ok().filter(|read| *read > 0)?;
         head.extend_from_slice(&chunk[..read]);
+        if let Some(end) = find(&head, END) {
+            let behind = head.split_off(end + END.len());
+            return head.starts_with(b"HTTP/1.1 101 ").then_some((stream, behind));
+        }
     }
-    head.starts_with(b"HTTP/1.1 101 ").then_some(stream)
 }
