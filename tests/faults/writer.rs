@@ -49,6 +49,7 @@ pub(crate) fn record(writer: usize, seq: u64) -> Record {
         digest: "0".repeat(64),
         by: None,
         origin: None,
+        to: None,
         options: RunOptions::default(),
     }
 }

@@ -3,6 +3,7 @@
 
 mod browser;
 mod canaries;
+mod channels;
 mod chat;
 mod cli;
 mod clients;

@@ -69,6 +69,11 @@ pub(crate) enum Command {
     /// Those that the config names in [approvals]. Each is answered once, for the arguments that are shown.
     #[command(subcommand)]
     Approval(ApprovalCommand),
+    /// Look at the ways to agents from other platforms
+    ///
+    /// Those of the config's [[channels]], such as Telegram and Slack.
+    #[command(subcommand)]
+    Channel(ChannelCommand),
     /// Send messages by the clock
     ///
     /// A job is a message that the running daemon sends to an agent when its time comes; each is answered by an ordinary run.
@@ -117,6 +122,12 @@ pub(crate) enum Command {
     /// Look at and check who did and was refused what
     #[command(subcommand)]
     Audit(AuditCommand),
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum ChannelCommand {
+    /// List them: what came last, what waits to go out, and what is wrong
+    List,
 }
 
 #[derive(Debug, Subcommand)]

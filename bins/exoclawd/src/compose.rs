@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use exoclaw_gateway::{BindError, Gateway, GatewayConfig, LogTail, ShownConfig, TlsConfig};
 use exoclaw_protocol::{Secret, TokenName};
-use exoclaw_runtime::{AgentConfig, ApprovalConfig, Parts, Price, Runtime, RuntimeConfig, SystemClock};
+use exoclaw_runtime::{AgentConfig, ApprovalConfig, ChannelConfig, Parts, Price, Runtime, RuntimeConfig, SystemClock};
 use exoclaw_sandbox::Trust;
 use exoclaw_store::{
     OWNER, OpenError, SqliteConfig, SqliteStore, Store, TokenError, Tokens,
@@ -100,6 +100,7 @@ impl Start<'_> {
             delta_interval: Duration::from_millis(config.chat.delta_ms.into()),
             run_timeout: run_timeout(&config),
             stop_words: config.chat.stop_words.clone(),
+            channels: channels(&config),
             ..RuntimeConfig::new(agents)
         };
         let parts = Parts { router, store: Arc::new(store.clone()), plugins, clock: Arc::new(SystemClock) };
@@ -222,6 +223,14 @@ fn price(config: &Config, agent: &crate::config::AgentConfig, model: &str) -> Op
     let kind = config.providers.get(&agent.provider).map(|provider| provider.kind);
     let free = (kind == Some(ProviderKind::Demo)).then(Price::default);
     config.price(model).copied().or(free)
+}
+
+fn channels(config: &Config) -> Vec<ChannelConfig> {
+    let channel = |channel: &crate::config::ChannelConfig| {
+        let crate::config::ChannelConfig { name, plugin, account } = channel.clone();
+        ChannelConfig { name, plugin, account }
+    };
+    config.channels.iter().map(channel).collect()
 }
 
 fn run_timeout(config: &Config) -> Option<Duration> {

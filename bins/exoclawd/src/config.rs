@@ -18,8 +18,8 @@ pub use error::ConfigError;
 pub use origins::Entry;
 pub use prices::{Currency, ModelPattern};
 pub use types::{
-    AgentConfig, ApprovalsConfig, BudgetsConfig, Config, GatewayConfig, PluginConfig, ProviderConfig, ProviderKind,
-    SandboxConfig,
+    AgentConfig, ApprovalsConfig, BudgetsConfig, ChannelConfig, Config, GatewayConfig, PluginConfig, ProviderConfig,
+    ProviderKind, SandboxConfig,
 };
 
 pub(crate) use check::router;

@@ -139,6 +139,16 @@ impl Auth {
         }
     }
 
+    /// Whether a request from there is looked at that only a platform can have signed.
+    pub(crate) fn may_forge(&self, source: Option<IpAddr>) -> Result<(), TooMany> {
+        self.limiter.may(source, Kind::Webhook)
+    }
+
+    /// A request from there was not the platform's.
+    pub(crate) fn forged(&self, source: Option<IpAddr>) {
+        self.limiter.wrong(source, Kind::Webhook);
+    }
+
     /// A new one-time code. It opens a new round of attempts, so that nobody's wrong guesses keep its owner out.
     pub(crate) fn new_code(&self) -> String {
         self.limiter.forgive(Kind::Code);

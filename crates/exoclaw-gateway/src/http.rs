@@ -31,6 +31,7 @@ use crate::{
     rates::Asking,
     site::Site,
     socket::JsonRpc,
+    webhook,
     wire::{Peer, Wire},
 };
 
@@ -188,6 +189,10 @@ async fn route(
             upgrade::answer(door, &mut request, peer, own_page, place, || OpenClaw::new(clock))
         }
         path if api::has(path) => api::answer(door, request, own_page, peer, &place).await,
+        path if webhook::channel(path).is_some() => {
+            let channel = webhook::channel(path).unwrap_or_default().to_owned();
+            webhook::answer(door, request, &channel, peer).await
+        }
         "/livez" if reads => answer::text(StatusCode::OK, "ok\n"),
         "/readyz" if reads => match door.runtime.ready() {
             Ok(()) => answer::text(StatusCode::OK, "ok\n"),

@@ -44,6 +44,7 @@ mod api;
 mod http;
 mod openclaw;
 mod socket;
+mod webhook;
 
 pub use auth::{COOKIE_LIFETIME, LOGIN_CODE_LIFETIME};
 pub use config::{BindError, GatewayConfig, ShownConfig};

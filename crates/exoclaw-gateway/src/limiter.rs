@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Token,
     Cookie,
     Code,
+    /// What a platform would have signed.
+    Webhook,
 }
 
 /// Counts wrong credentials by where they come from.
@@ -54,6 +56,20 @@ impl Limiter {
             self.sources.give(&(source, kind), 1, WRONG);
         }
         Ok(compared)
+    }
+
+    /// Whether something from there is looked at that has no credential of ours. Costs nothing.
+    pub(crate) fn may(&self, source: Option<IpAddr>, kind: Kind) -> Result<(), TooMany> {
+        let Some(source) = source else { return Ok(()) };
+        self.sources.look(&(source, kind), WRONG).map_err(|retry_after| TooMany { retry_after })
+    }
+
+    /// It was wrong.
+    pub(crate) fn wrong(&self, source: Option<IpAddr>, kind: Kind) {
+        if let Some(source) = source {
+            // Those that came at the same time were all looked at: there are not many.
+            self.sources.take(&(source, kind), 1, WRONG).ok();
+        }
     }
 
     /// Forgets who showed wrong credentials of that kind: its owner is about to show a right one.

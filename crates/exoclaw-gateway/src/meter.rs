@@ -97,6 +97,12 @@ impl<K: Clone + Eq + Hash> Meters<K> {
         table.entry(key.clone()).or_insert_with(|| Meter::new(now)).take(units, rate, now)
     }
 
+    /// Whether one unit could be taken, or how long to wait for it.
+    pub(crate) fn look(&self, key: &K, rate: Rate) -> Result<(), Duration> {
+        let Some(mut meter) = self.lock().get(key).copied() else { return Ok(()) };
+        meter.take(1, rate, Instant::now())
+    }
+
     /// As [`Meter::give`].
     pub(crate) fn give(&self, key: &K, units: u32, rate: Rate) {
         if let Some(meter) = self.lock().get_mut(key) {

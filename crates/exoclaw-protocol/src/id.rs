@@ -131,6 +131,12 @@ text_id! {
 }
 
 text_id! {
+    /// Names a channel: `[a-z0-9][a-z0-9-]{0,31}`. Stands in the address of its webhook and in origins.
+    ChannelName, "channel name", "want 1 to 32 of a-z, 0-9 and '-', starting with a letter or digit",
+    |text| text.len() <= 32 && starts_alphanumeric(text, |b| b == b'-')
+}
+
+text_id! {
     /// Names one tool of a plugin: `[a-z0-9][a-z0-9_]{0,29}`; with the plugin's name it fits the 64 characters that models take.
     ToolName, "tool name", "want 1 to 30 of a-z, 0-9 and '_', starting with a letter or digit",
     |text| text.len() <= 30 && starts_alphanumeric(text, |b| b == b'_')

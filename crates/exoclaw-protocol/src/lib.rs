@@ -16,6 +16,7 @@
 
 mod approval;
 mod attachment;
+mod channel;
 mod cron;
 mod error;
 mod event;
@@ -40,10 +41,13 @@ mod tool;
 pub use approval::{
     Approval, ApprovalListParams, ApprovalListResult, ApprovalResolveParams, ApprovalResolveResult, Decision, Verdict,
 };
+pub use channel::{ChannelInfo, ChannelListParams, ChannelListResult};
 pub use cron::*;
 pub use error::{ErrorCode, RpcError};
 pub use event::{AbortReason, Event, SessionEvent, StopReason, Usage};
-pub use id::{AgentId, ApprovalId, CallId, IdError, IdempotencyKey, JobId, PluginName, RunId, TokenName, ToolName};
+pub use id::{
+    AgentId, ApprovalId, CallId, ChannelName, IdError, IdempotencyKey, JobId, PluginName, RunId, TokenName, ToolName,
+};
 pub use message::{Block, Message, Omitted, Role};
 pub use method::{Call, Method, MethodInfo, Scope};
 pub use money::{Money, MoneyError};

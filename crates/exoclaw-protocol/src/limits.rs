@@ -29,6 +29,15 @@ pub const HEADER_BYTES: usize = 16 * 1024;
 /// Largest body of an HTTP request, in bytes.
 pub const BODY_BYTES: usize = 64 * 1024;
 
+/// Largest body of a webhook, in bytes.
+pub const WEBHOOK_BYTES: usize = 1024 * 1024;
+
+/// Time for the body of a webhook to arrive: anybody may send one.
+pub const WEBHOOK_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Webhooks of one channel that are read at the same time; a further one is told to come again, which costs nothing.
+pub const WEBHOOKS: usize = 8;
+
 /// Time between pings to a client.
 pub const PING_INTERVAL: Duration = Duration::from_secs(25);
 

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    ErrorCode, RpcError, approval::*, cron::*, error::brief, params::*, run::*, session::*, spending::*, token::*,
+    ErrorCode, RpcError, approval::*, channel::*, cron::*, error::brief, params::*, run::*, session::*, spending::*,
+    token::*,
 };
 
 /// What a credential allows.
@@ -159,6 +160,8 @@ methods! {
     CronRemove = "cron.remove", Admin, CronRemoveParams -> CronRemoveResult;
     /// Runs a job now, beside its times.
     CronRun = "cron.run", Admin, CronRunParams -> JobRun;
+    /// Ways to agents from other platforms.
+    ChannelList = "channel.list", Read, ChannelListParams -> ChannelListResult;
     /// What models used and cost, and what they may.
     Usage = "usage", Admin, UsageParams -> UsageResult;
     /// Makes a token, and shows it once.

@@ -151,6 +151,9 @@ pub struct SessionInfo {
     /// Where its latest message with an origin came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// Where answers to it go on its platform, if a channel brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// What its models used and cost, in all.
     #[serde(default)]
     pub spent: Spent,

@@ -7,11 +7,12 @@ use std::{
 };
 
 use exoclaw_agent::{Provider, TurnLimits};
-use exoclaw_protocol::{AgentId, SessionSettings, Thinking};
+use exoclaw_protocol::{AgentId, ChannelName, PluginName, SessionSettings, Thinking};
 use exoclaw_router::Router;
 use exoclaw_store::{Page, ReadError, Store, audit::Audit};
 
 use crate::{
+    channels::ChannelConfig,
     clock::Clock,
     plugins::Plugins,
     price::Price,
@@ -51,6 +52,8 @@ pub struct RuntimeConfig {
     pub delta_interval: Duration,
     /// Time for a run, from when its turn comes in this process, where its message says nothing else.
     pub run_timeout: Option<Duration>,
+    /// Ways to agents from other platforms.
+    pub channels: Vec<ChannelConfig>,
     /// Messages that are exactly one of these, but for space around it and upper case, stop the session's runs.
     pub stop_words: Vec<String>,
 }
@@ -88,6 +91,7 @@ impl RuntimeConfig {
             approvals: ApprovalConfig::default(),
             delta_interval: Duration::ZERO,
             run_timeout: None,
+            channels: Vec::new(),
             stop_words: ["/stop", "stop", "/abort", "abort"].map(str::to_owned).into(),
         }
     }
@@ -207,6 +211,30 @@ pub enum StartError {
         agent: AgentId,
         /// The provider's name of its model.
         model: String,
+    },
+    /// Two channels have one name.
+    #[error("there are two channels named {channel}")]
+    ChannelTwice {
+        /// The name.
+        channel: ChannelName,
+    },
+    /// A channel's plugin is not there.
+    #[error("the channel {channel} wants the plugin {plugin}, which is not there")]
+    UnknownChannelPlugin {
+        /// The channel.
+        channel: ChannelName,
+        /// The plugin.
+        plugin: PluginName,
+    },
+    /// A channel's plugin has tools.
+    #[error(
+        "the channel {channel} wants the plugin {plugin}, which is no channel: its manifest has no kind = \"channel\""
+    )]
+    NoChannel {
+        /// The channel.
+        channel: ChannelName,
+        /// The plugin.
+        plugin: PluginName,
     },
     /// Open runs, or what was spent, can't be read.
     #[error("read what was under way and spent when the daemon stopped")]

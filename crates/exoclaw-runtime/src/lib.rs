@@ -39,6 +39,7 @@ mod sessions;
 mod hub;
 
 mod approvals;
+mod channels;
 mod cron;
 mod history;
 mod journal;
@@ -58,9 +59,11 @@ mod clock;
 pub mod metrics;
 mod tasks;
 
+pub use channels::{ChannelConfig, WebhookError};
 pub use clock::{Clock, SystemClock};
 pub use config::{AgentConfig, ApprovalConfig, Parts, RuntimeConfig, StartError};
 pub use cron::{JobAction, JobEvent};
+pub use exoclaw_sandbox::{Response, Webhook};
 pub use hub::{Change, ChangeFeed, Lagged, Missed, Published, SessionChange, Subscription};
 pub use journal::message_digest;
 pub use plugins::{PluginSlot, Plugins, ReadyPlugin, Replaced};

@@ -80,7 +80,9 @@ pub(crate) async fn run(inner: &Arc<Inner>, live: LiveRun, joined: Vec<LiveRun>,
         Err(error) => Ending::Failed(append_refusal(&error)),
     };
     inner.metrics.run(RunEnd::from(&ending), begun.elapsed());
+    let lease = live.lease();
     end(live, &journal, ending).await;
+    inner.channels.answered(lease.session().key());
 }
 
 /// Ends a run whose turn has not come in this process; says whether it could.

@@ -9,7 +9,8 @@ use std::{
 
 use exoclaw_agent::TurnLimits;
 use exoclaw_protocol::{
-    AgentId, AgentStatus, ErrorCode, PingResult, PluginListResult, RpcError, SessionKey, SessionRef, StatusResult,
+    AgentId, AgentStatus, ChannelListResult, ErrorCode, PingResult, PluginListResult, RpcError, SessionKey, SessionRef,
+    StatusResult,
 };
 use exoclaw_router::Router;
 use exoclaw_store::{Store, audit::Audit};
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     approvals::Approvals,
+    channels::{self, Channels},
     clock::Clock,
     config::{self, Agent, Parts, RuntimeConfig, StartError},
     cron::{Cron, Jobs, Scheduler},
@@ -88,6 +90,7 @@ pub(crate) struct Inner {
     /// In the order of the config.
     agent_status: Vec<AgentStatus>,
     pub(crate) plugins: Plugins,
+    pub(crate) channels: Channels,
     demo: bool,
     pub(crate) version: String,
     warnings: Vec<String>,
@@ -110,6 +113,7 @@ impl Runtime {
         let agent_status = config.agents.iter().map(status).collect();
         config::check_prices(&config.agents, &config.budgets)?;
         let agents = config::agents(config.agents, &router, &plugins, &config.approvals.ask)?;
+        let channels = Channels::new(config.channels, &plugins)?;
         let concurrent_runs =
             u32::try_from(config.concurrent_runs.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
         let ledger = Ledger::load(config.budgets, &*store, clock.now_ms()).await.map_err(StartError::Store)?;
@@ -137,6 +141,7 @@ impl Runtime {
             agents,
             agent_status,
             plugins,
+            channels,
             demo: config.demo,
             version: config.version,
             warnings: config.warnings,
@@ -152,6 +157,10 @@ impl Runtime {
         let runtime = Self { inner };
         let scheduler = Scheduler::new(runtime.clone(), jobs, commands);
         let _ = runtime.inner.tasks.spawn("cron", scheduler.run());
+        let inner = &runtime.inner;
+        for channel in inner.channels.all() {
+            let _ = inner.tasks.spawn("deliver", channels::deliver(inner.clone(), channel.clone()));
+        }
         Ok(runtime)
     }
 
@@ -225,6 +234,19 @@ impl Runtime {
     /// Answers `plugin.list`.
     pub fn plugins(&self) -> PluginListResult {
         PluginListResult { plugins: self.inner.plugins.list() }
+    }
+
+    /// Answers `channel.list`.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn channels(&self) -> Result<ChannelListResult, RpcError> {
+        let mut channels = Vec::new();
+        for channel in self.inner.channels.all() {
+            let backlog = self.inner.store.delivery_count(channel.config.name.as_str()).await;
+            channels.push(channel.info(&self.inner.plugins, backlog.map_err(|error| read_refusal(&error))?));
+        }
+        Ok(ChannelListResult { channels })
     }
 
     /// Puts the new file of a plugin, or why it can't be called, in the old one's place: the next call goes to it, those

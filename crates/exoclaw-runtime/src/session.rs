@@ -86,6 +86,8 @@ pub(crate) struct Sent {
     pub(crate) by: Option<TokenName>,
     /// Where it came from.
     pub(crate) from: Option<exoclaw_protocol::Origin>,
+    /// What the channel that brought it needs to deliver the answer.
+    pub(crate) to: Option<String>,
     /// What becomes of it while a run is under way; without, what the session says.
     pub(crate) queue: Option<QueueMode>,
     pub(crate) timeout_ms: Option<u64>,

@@ -247,7 +247,7 @@ impl RunTools {
     }
 }
 
-fn denied(denial: Denial<'_>, tool: &str) -> Entry {
+pub(crate) fn denied(denial: Denial<'_>, tool: &str) -> Entry {
     match denial {
         Denial::Http { to, request, reason } => {
             let entry = Entry::new(What::Egress, "request", Decision::Refused).reason(format_args!("{tool}: {reason}"));

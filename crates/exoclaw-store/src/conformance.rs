@@ -15,6 +15,7 @@
 #![expect(clippy::unwrap_used, reason = "the suite is test code, and panics are how a test fails")]
 
 mod conversations;
+mod deliveries;
 mod jobs;
 mod journal;
 mod kv;
@@ -23,6 +24,7 @@ pub mod samples;
 mod spending;
 
 pub use conversations::*;
+pub use deliveries::*;
 pub use jobs::*;
 pub use journal::*;
 pub use kv::*;
@@ -70,6 +72,9 @@ macro_rules! conformance_tests {
             a_value_beyond_measure_is_refused,
             keys_are_listed_in_byte_order,
             jobs_are_kept_until_removed,
+            an_answer_waits_until_it_is_delivered,
+            what_joins_is_answered_where_it_came_from_last,
+            nothing_is_delivered_of_a_session_that_stands_still,
         );
     };
     ($fresh:expr; $($case:ident,)*) => {

@@ -20,20 +20,23 @@ pub struct Conversation {
     pub settings: SessionSettings,
     /// Where the latest message that has an origin came from.
     pub origin: Option<Origin>,
+    /// What its channel needs to answer there, if a channel brought it.
+    pub to: Option<String>,
 }
 
 impl Conversation {
     /// Takes in the record of this number; says whether that changed anything.
     pub(crate) fn fold(&mut self, seq: u64, record: &Record) -> bool {
         match record {
-            Record::Accepted { message, origin, .. } => {
+            Record::Accepted { message, origin, to, .. } => {
                 let is_first = self.title.is_none();
                 if is_first {
                     self.title = title(message);
                 }
-                let is_elsewhere = origin.is_some() && *origin != self.origin;
+                let is_elsewhere = origin.is_some() && (origin, to) != (&self.origin, &self.to);
                 if is_elsewhere {
                     self.origin.clone_from(origin);
+                    self.to.clone_from(to);
                 }
                 (is_first && self.title.is_some()) || is_elsewhere
             }

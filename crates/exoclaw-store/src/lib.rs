@@ -46,6 +46,7 @@ pub use memory::MemoryStore;
 pub use record::{Entry, Record, RunOutcome};
 pub use sqlite::{OpenError, SqliteConfig, SqliteStore, upkeep};
 pub use store::{
-    Appended, KeyedRun, KvScope, OpenRun, Page, RunSummary, SessionFilter, SessionSummary, Spending, Store, StoredJob,
+    Appended, Delivery, KeyedRun, KvScope, OpenRun, Page, RunSummary, SessionFilter, SessionSummary, Spending, Store,
+    StoredJob,
 };
 pub use tokens::{Holder, OWNER, TOKENS, TokenError, Tokens};

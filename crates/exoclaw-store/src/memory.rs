@@ -9,7 +9,7 @@ use exoclaw_protocol::{IdempotencyKey, JobId, RunId, RunOptions, SessionKey, Spe
 use futures::future::{BoxFuture, FutureExt};
 
 use crate::{
-    AppendError, Appended, Conversation, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record,
+    AppendError, Appended, Conversation, Delivery, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record,
     RunOutcome, RunSummary, SessionFilter, SessionSummary, Spending, Store, StoredJob, encoded, spending::SpendingSums,
     store::DAY_MS,
 };
@@ -45,6 +45,17 @@ struct Session {
     /// By day and credential.
     spent: BTreeMap<(u64, Option<TokenName>), Spent>,
     conversation: Conversation,
+    /// In the order of their messages.
+    deliveries: Vec<Due>,
+}
+
+/// An answer that a channel is to deliver, once there is one.
+#[derive(Debug)]
+struct Due {
+    run_id: RunId,
+    channel: String,
+    to: String,
+    ended_seq: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -166,8 +177,12 @@ impl Session {
         let seq = self.last_seq();
         self.conversation.fold(seq, &record);
         match record {
-            Record::Accepted { run_id, key, digest, by, options, .. } => {
+            Record::Accepted { run_id, key, digest, by, options, origin, to, .. } => {
                 self.messages += 1;
+                if let (Some(origin), Some(to)) = (origin, to) {
+                    let (run_id, channel) = (run_id.clone(), origin.channel);
+                    self.deliveries.push(Due { run_id, channel, to, ended_seq: None });
+                }
                 let (accepted_seq, accepted_ms, resumed, outcome) = (seq, at_ms, 0, None);
                 let run = Run { run_id, order, accepted_seq, accepted_ms, resumed, digest, key, by, outcome, options };
                 self.runs.push(run);
@@ -179,13 +194,17 @@ impl Session {
             }
             Record::RunEnded { run_id, outcome } => {
                 if let Some(run) = self.open_run(&run_id) {
-                    run.outcome = Some(outcome);
+                    run.outcome = Some(outcome.clone());
+                    self.answered(&run_id, outcome, seq);
                 }
             }
             Record::Step { run_id, usage, cost, .. } => {
                 let run = self.runs.iter().find(|run| run.run_id == run_id);
                 let of = (at_ms / DAY_MS, run.and_then(|run| run.by.clone()));
                 *self.spent.entry(of).or_default() += Spent { steps: 1, usage, cost: cost.unwrap_or_default() };
+            }
+            Record::Delivered { run_id, .. } => {
+                self.deliveries.retain(|due| due.run_id != run_id || due.ended_seq.is_none());
             }
             Record::Set { .. }
             | Record::Reset {}
@@ -197,6 +216,20 @@ impl Session {
             | Record::ApprovalResolved { .. }
             | Record::Intent { .. }
             | Record::ToolResult { .. } => {}
+        }
+    }
+
+    /// A run ended; what it said, if it did, is to be delivered.
+    fn answered(&mut self, run_id: &RunId, outcome: RunOutcome, seq: u64) {
+        let Some(position) = self.deliveries.iter().position(|due| due.run_id == *run_id) else { return };
+        match outcome {
+            RunOutcome::Ok | RunOutcome::Failed { .. } => self.deliveries[position].ended_seq = Some(seq),
+            RunOutcome::Aborted { .. } => drop(self.deliveries.remove(position)),
+            RunOutcome::Joined { into, .. } => {
+                let moved = self.deliveries.remove(position);
+                self.deliveries.retain(|due| due.run_id != into);
+                self.deliveries.push(Due { run_id: into, ..moved });
+            }
         }
     }
 
@@ -304,6 +337,28 @@ impl Store for MemoryStore {
                 options: run.options,
             };
             Ok(open.into_iter().map(describe).collect())
+        })
+    }
+
+    fn deliveries(&self, channel: &str, limit: u32) -> BoxFuture<'static, Result<Vec<Delivery>, ReadError>> {
+        let channel = channel.to_owned();
+        self.with(move |state| {
+            let sound = state.sessions.iter().filter(|(_, session)| session.quarantined.is_none());
+            let first = |(key, session): (&SessionKey, &Session)| {
+                let due = session.deliveries.iter().filter(|due| due.channel == channel);
+                let (ended_seq, due) = due.filter_map(|due| Some((due.ended_seq?, due))).min_by_key(|(seq, _)| *seq)?;
+                let (session, run_id, to) = (key.clone(), due.run_id.clone(), due.to.clone());
+                Some(Delivery { session, run_id, ended_seq, to })
+            };
+            Ok(sound.filter_map(first).take(limit as usize).collect())
+        })
+    }
+
+    fn delivery_count(&self, channel: &str) -> BoxFuture<'static, Result<u64, ReadError>> {
+        let channel = channel.to_owned();
+        self.with(move |state| {
+            let all = state.sessions.values().flat_map(|session| &session.deliveries);
+            Ok(all.filter(|due| due.channel == channel && due.ended_seq.is_some()).count() as u64)
         })
     }
 

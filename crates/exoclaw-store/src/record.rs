@@ -39,6 +39,9 @@ pub enum Record {
         /// Where it came from, if that was said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         origin: Option<Origin>,
+        /// What the channel that brought it needs to answer there; its answer is delivered by that channel.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
         /// How it is to be treated.
         #[serde(default, skip_serializing_if = "RunOptions::is_default")]
         options: RunOptions,
@@ -144,6 +147,14 @@ pub enum Record {
         /// How it ended.
         outcome: RunOutcome,
     },
+    /// The answer of a run was told on the platform that its message came from, or never will be.
+    Delivered {
+        /// The run.
+        run_id: RunId,
+        /// Why it never will be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<String>,
+    },
     /// What is set for the session from here on, whole.
     Set {
         /// All settings.
@@ -169,7 +180,7 @@ impl Record {
     /// A message without a key that is like any other.
     pub fn accepted(run_id: RunId, message: Message, digest: impl Into<String>) -> Self {
         let (options, digest) = (RunOptions::default(), digest.into());
-        Self::Accepted { run_id, message, key: None, digest, by: None, origin: None, options }
+        Self::Accepted { run_id, message, key: None, digest, by: None, origin: None, to: None, options }
     }
 
     /// The run that the record belongs to, if it is of one.
@@ -186,6 +197,7 @@ impl Record {
             | Self::Intent { run_id, .. }
             | Self::ToolResult { run_id, .. }
             | Self::RunEnded { run_id, .. }
+            | Self::Delivered { run_id, .. }
             | Self::Noted { run_id, .. } => Some(run_id),
         }
     }

@@ -2,6 +2,7 @@
 
 mod conversation;
 mod delete;
+mod deliveries;
 mod file;
 mod fold;
 mod health;
@@ -29,7 +30,7 @@ use tokio::sync::watch;
 
 use self::{file::Ownership, health::Health, journal::failed, reader::Reads, writer::Queue};
 use crate::{
-    AppendError, Appended, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, RunSummary,
+    AppendError, Appended, Delivery, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, RunSummary,
     SessionFilter, SessionSummary, Spending, Store, StoredJob, encoded,
 };
 
@@ -43,7 +44,7 @@ const WRITER_CACHE_KIB: i32 = 8192;
 const READER_CACHE_KIB: i32 = 512;
 
 /// Prepared statements kept by a connection: all that this crate has.
-const STATEMENTS: usize = 51;
+const STATEMENTS: usize = 58;
 
 /// What the write-ahead log is cut down to when it starts over, in bytes: above its usual length, for a file that keeps its
 /// length is quicker to write and to sync.
@@ -347,6 +348,16 @@ impl Store for SqliteStore {
 
     fn open_runs(&self) -> BoxFuture<'static, Result<Vec<OpenRun>, ReadError>> {
         self.query(|connection| journal::open_runs(connection).map_err(failed))
+    }
+
+    fn deliveries(&self, channel: &str, limit: u32) -> BoxFuture<'static, Result<Vec<Delivery>, ReadError>> {
+        let channel = channel.to_owned();
+        self.query(move |connection| deliveries::due(connection, &channel, limit).map_err(failed))
+    }
+
+    fn delivery_count(&self, channel: &str) -> BoxFuture<'static, Result<u64, ReadError>> {
+        let channel = channel.to_owned();
+        self.query(move |connection| deliveries::count(connection, &channel).map_err(failed))
     }
 
     fn find_key(

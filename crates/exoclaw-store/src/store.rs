@@ -47,6 +47,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Runs that were accepted and have not ended, in the order of acceptance; none of quarantined sessions.
     fn open_runs(&self) -> BoxFuture<'static, Result<Vec<OpenRun>, ReadError>>;
 
+    /// Answers that a channel is to deliver: of each session the first one that waits, at most `limit`; none of quarantined
+    /// sessions.
+    fn deliveries(&self, channel: &str, limit: u32) -> BoxFuture<'static, Result<Vec<Delivery>, ReadError>>;
+
+    /// How many answers wait for a channel to deliver them; those of quarantined sessions count.
+    fn delivery_count(&self, channel: &str) -> BoxFuture<'static, Result<u64, ReadError>>;
+
     /// What was accepted under a key, unless it is forgotten.
     fn find_key(
         &self,
@@ -211,6 +218,19 @@ pub struct OpenRun {
     pub by: Option<TokenName>,
     /// How its message is to be treated.
     pub options: RunOptions,
+}
+
+/// An answer that a channel is to deliver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its session.
+    pub session: SessionKey,
+    /// The run that answered.
+    pub run_id: RunId,
+    /// Number of the record that ended the run; what it said is in the records before.
+    pub ended_seq: u64,
+    /// What the channel needs to tell it there.
+    pub to: String,
 }
 
 /// What was accepted under a key.

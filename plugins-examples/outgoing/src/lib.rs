@@ -12,6 +12,8 @@ use wasip2::{
 /// What a server said.
 pub struct Response {
     pub status: u16,
+    /// Seconds after which the same may be asked again, if the server says so (RFC 9110, section 10.2.3).
+    pub retry_after: Option<u64>,
     pub body: Vec<u8>,
     /// There was more than the caller wanted.
     pub cut: bool,
@@ -59,6 +61,8 @@ pub fn request(
     let response = response.map_err(refused)?;
     sent?;
     let status = response.status();
+    let retry_after = response.headers().get("retry-after");
+    let retry_after = retry_after.first().and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok());
     let incoming = response.consume().map_err(|()| Error::Failed("the answer has no body".to_owned()))?;
     let stream = incoming.stream().map_err(|()| Error::Failed("the answer has no body".to_owned()))?;
     let mut body = Vec::new();
@@ -73,7 +77,31 @@ pub fn request(
             Err(StreamError::LastOperationFailed(error)) => return Err(Error::Failed(error.to_debug_string())),
         }
     };
-    Ok(Response { status, body, cut })
+    Ok(Response { status, retry_after, body, cut })
+}
+
+/// A long text in pieces of at most so many UTF-16 code units, as platforms count them; cut at the end of a line or word where
+/// there is one in the second half.
+pub fn pieces(text: &str, limit: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let mut units = 0;
+        let end = rest.char_indices().find(|(_, c)| {
+            units += c.len_utf16();
+            units > limit
+        });
+        let Some((end, _)) = end else {
+            pieces.push(rest);
+            break;
+        };
+        let fits = &rest[..end];
+        let at = fits.rfind('\n').filter(|at| *at > end / 2).or(fits.rfind(' ').filter(|at| *at > end / 2));
+        let at = at.unwrap_or(end);
+        pieces.push(rest[..at].trim_end());
+        rest = rest[at..].trim_start();
+    }
+    pieces
 }
 
 fn send(out: OutgoingBody, body: &[u8]) -> Result<(), Error> {

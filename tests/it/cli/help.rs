@@ -14,6 +14,8 @@ fn every_command_explains_itself() {
         &["approval", "list"],
         &["approval", "allow"],
         &["approval", "deny"],
+        &["channel"],
+        &["channel", "list"],
         &["cron"],
         &["cron", "list"],
         &["cron", "runs"],

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr, str::FromStr};
 
-use exoclaw_protocol::AgentId;
+use exoclaw_protocol::{AgentId, Origin};
 use exoclaw_router::{BuildError, Router};
 use exoclaw_runtime::{Allowance, Selector};
 use exoclaw_sandbox::HttpPattern;
@@ -23,6 +23,7 @@ pub(super) fn check(
     check.providers(notices)?;
     check.agents()?;
     check.plugins()?;
+    check.channels()?;
     check.budgets()?;
     check.approvals()?;
     for plugin in &mut config.plugins {
@@ -221,6 +222,28 @@ impl Check<'_> {
                 let message = format!("a budget of money counts for agent {}, but {model:?} has no price", agent.id);
                 let hint = format!("add [prices.{model:?}] with input and output per million tokens");
                 return Err(self.error(&["agents", &index.to_string(), "model"], message, hint));
+            }
+        }
+        Ok(())
+    }
+
+    fn channels(&self) -> Result<(), ConfigError> {
+        let mut seen = BTreeSet::new();
+        for (index, channel) in self.config.channels.iter().enumerate() {
+            let index = index.to_string();
+            let path = |key| ["channels", index.as_str(), key];
+            let (name, plugin) = (&channel.name, channel.plugin.as_str());
+            if !seen.insert(name) {
+                return Err(self.error(&path("name"), format!("there are two channels named {name}"), None));
+            }
+            let names = self.config.plugins.iter().map(|plugin| plugin.name.as_str());
+            if !names.clone().any(|name| name == plugin) {
+                let message = format!("channel {name} wants the plugin {plugin}, which is not in the config");
+                return Err(self.error(&path("plugin"), message, nearest::hint(plugin, "plugins", names)));
+            }
+            let origin = Origin { account: channel.account.clone(), ..Origin::channel(name.as_str()) };
+            if let Err(error) = origin.validate() {
+                return Err(self.error(&path("account"), error.to_string(), None));
             }
         }
         Ok(())

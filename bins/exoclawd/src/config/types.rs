@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, num::NonZeroU32};
 
 use exoclaw_gateway::{Rate, Rates};
-use exoclaw_protocol::{AgentId, PluginName, Thinking, TokenName};
+use exoclaw_protocol::{AgentId, ChannelName, PluginName, Thinking, TokenName};
 use exoclaw_router::Binding;
 use exoclaw_runtime::{Allowance, Budget, Budgets, Price};
 use exoclaw_sandbox::{Grants, Limits, PublicKey, Sha256Digest};
@@ -33,6 +33,9 @@ pub struct Config {
     /// `[[plugins]]`.
     #[serde(default)]
     pub plugins: Vec<PluginConfig>,
+    /// `[[channels]]`.
+    #[serde(default)]
+    pub channels: Vec<ChannelConfig>,
     /// `[[bindings]]`.
     #[serde(default)]
     pub bindings: Vec<Binding>,
@@ -234,6 +237,18 @@ pub struct PluginConfig {
     /// Grants as they were written before `grants`: `http:HOST` and `env:NAME`.
     #[serde(default)]
     pub capabilities: Vec<String>,
+}
+
+/// A way to agents from another platform.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelConfig {
+    /// Its name: in the address of its webhook, and `channel` of bindings.
+    pub name: ChannelName,
+    /// The plugin that it is.
+    pub plugin: PluginName,
+    /// `account` of bindings.
+    pub account: Option<String>,
 }
 
 /// Which calls wait until somebody allows them.

@@ -50,7 +50,7 @@ pub(crate) fn text(status: StatusCode, text: &str) -> Answer {
 }
 
 /// A refusal of what may be tried again: `{"error":{"message":"…","kind":"rate_limited","retryAfterMs":…}}`.
-pub(super) fn too_many(message: &str, retry_after: Duration) -> Answer {
+pub(crate) fn too_many(message: &str, retry_after: Duration) -> Answer {
     let retry_after_ms = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
     let error = serde_json::json!({
         "message": message, "kind": ErrorCode::RateLimited, "retryAfterMs": retry_after_ms,

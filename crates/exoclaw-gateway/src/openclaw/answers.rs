@@ -179,7 +179,9 @@ async fn call(
         Method::SessionsUnsubscribe => Ok(Reply { changes: Following::Ended, ..json!({ "subscribed": false }).into() }),
         Method::SessionsMessagesSubscribe => sessions::follow(door, line, read.to()?).await,
         Method::SessionsMessagesUnsubscribe => sessions::ignore(door, line, read.to()?),
-        Method::ChannelsStatus => Ok(lists::channels(door).into()),
+        Method::ChannelsStatus => {
+            Ok(lists::channels(door).await.map_err(|error| error_of(&error, line.version))?.into())
+        }
         Method::SystemPresence => Ok(json!(line.presence.snapshot().0).into()),
         Method::LastHeartbeat => Ok(Value::Null.into()),
         Method::NodeList => Ok(json!({ "ts": door.runtime.clock().now_ms(), "nodes": [] }).into()),

@@ -1,7 +1,7 @@
 //! How the gateway is, and what it has.
 
 use exoclaw_protocol::{
-    AgentStatus, RpcError, SessionInfo, SessionListParams, StatusResult,
+    AgentStatus, ChannelInfo, RpcError, SessionInfo, SessionListParams, StatusResult,
     openclaw::{Code, ErrorShape},
 };
 use serde::Deserialize;
@@ -175,9 +175,24 @@ pub(super) fn agent_of(door: &Door, line: &Line, params: OfAgent) -> Result<Stri
 }
 
 /// Ways in and out, other than this one.
-pub(super) fn channels(door: &Door) -> Value {
-    json!({
+pub(super) async fn channels(door: &Door) -> Result<Value, RpcError> {
+    /// What an account is called that has no name.
+    const DEFAULT: &str = "default";
+    let mut told = json!({
         "ts": door.runtime.clock().now_ms(), "channelOrder": [], "channelLabels": {}, "channels": {},
         "channelAccounts": {}, "channelDefaultAccountId": {},
-    })
+    });
+    let listed = door.runtime.channels().await?.channels;
+    told["channelOrder"] = listed.iter().map(|channel| json!(channel.name)).collect();
+    for ChannelInfo { name, account, last_in_ms, last_out_ms, error, .. } in listed {
+        let (name, account) = (name.as_str(), account.as_deref().unwrap_or(DEFAULT));
+        told["channelLabels"][name] = name.into();
+        told["channels"][name] = json!({ "configured": true, "running": error.is_none(), "lastError": error });
+        told["channelAccounts"][name] = json!([{
+            "accountId": account, "enabled": true, "configured": true, "running": error.is_none(),
+            "lastInboundAt": last_in_ms, "lastOutboundAt": last_out_ms, "lastError": error,
+        }]);
+        told["channelDefaultAccountId"][name] = account.into();
+    }
+    Ok(told)
 }

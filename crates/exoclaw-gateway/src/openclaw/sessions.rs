@@ -111,6 +111,7 @@ pub(super) fn row(info: &SessionInfo, defaults: &Value) -> Value {
         "totalTokens": spent.usage.tokens(), "hasActiveRun": info.active,
     });
     let origin = info.origin.as_ref();
+    let to = info.to.clone().or_else(|| origin?.peer.as_ref().map(|peer| peer.id.clone()));
     let more: [(&str, Option<Value>); 8] = [
         ("label", settings.label.clone().map(Value::from)),
         ("displayName", settings.label.clone().or_else(|| info.title.clone()).map(Value::from)),
@@ -119,7 +120,7 @@ pub(super) fn row(info: &SessionInfo, defaults: &Value) -> Value {
         ("sendPolicy", (!settings.send.is_allow()).then(|| json!(settings.send))),
         ("archived", settings.archived.then_some(Value::Bool(true))),
         ("lastChannel", origin.map(|origin| json!(origin.channel))),
-        ("lastTo", origin.and_then(|origin| origin.peer.as_ref()).map(|peer| json!(peer.id))),
+        ("lastTo", to.map(Value::from)),
     ];
     for (name, value) in more {
         if let Some(value) = value {

@@ -169,6 +169,7 @@ async fn call(door: &Door, caller: &Caller, method: &str, params: Option<&RawVal
         Call::CronRun(params) => plain(&jobs::run(door, caller, params).await?),
         Call::Usage(params) => plain(&runtime.usage(params).await?),
         Call::PluginList(_) => plain(&runtime.plugins()),
+        Call::ChannelList(_) => plain(&runtime.channels().await?),
         Call::TokenCreate(params) => plain(&tokens::create(door, caller, params).await?),
         Call::TokenList(_) => plain(&door.tokens.list()),
         Call::TokenRotate(params) => plain(&tokens::rotate(door, caller, params).await?),

@@ -156,24 +156,6 @@ async fn changes_of_sessions_are_recorded_before_they_are_made() {
 }
 
 #[tokio::test]
-async fn calls_of_tools_are_recorded_before_they_are_made() {
-    let home = tempfile::tempdir().unwrap();
-    let world = world(&home).await;
-    let mut claw = Claw::connect(&world, Version::V4).await;
-    claw.refused("tools.invoke", json!({ "name": "echo", "args": { "text": "secret" } })).await;
-    world.runtime.audit().close();
-    let told: Vec<String> = told(home.path()).into_iter().filter(|told| told.starts_with("capability ")).collect();
-    let wanted = [
-        "capability invoke allowed owner 127.0.0.1 echo: -",
-        "capability invoke failed owner 127.0.0.1 echo: the agent has no such tool",
-    ];
-    assert_eq!(told, wanted);
-    // Closed: nothing can be recorded, so nothing is done.
-    let (code, message) = claw.refused("tools.invoke", json!({ "name": "echo" })).await;
-    assert_eq!(code, "UNAVAILABLE", "{message}");
-}
-
-#[tokio::test]
 async fn refusals_of_scopes_and_limits_are_recorded_and_summed() {
     let home = tempfile::tempdir().unwrap();
     let world = world(&home).await;

@@ -66,7 +66,7 @@ impl Claw {
     }
 
     /// The code and the words with which a request is refused.
-    pub(crate) async fn refused(&mut self, method: &str, params: Value) -> (String, String) {
+    async fn refused(&mut self, method: &str, params: Value) -> (String, String) {
         let response = self.ask(method, params).await;
         assert_eq!(response["ok"], false, "{method}: {response}");
         let text = |name: &str| response["error"][name].as_str().unwrap().to_owned();

@@ -1,7 +1,7 @@
 use std::{fmt::Debug, str::FromStr};
 
 use exoclaw_protocol::{
-    AgentId, CallId, IdError, IdempotencyKey, Origin, Peer, PluginName, RunId, TokenName, ToolName, limits,
+    AgentId, CallId, ChannelName, IdError, IdempotencyKey, Origin, Peer, PluginName, RunId, TokenName, ToolName, limits,
 };
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -29,6 +29,7 @@ fn what_each_id_takes() {
     let never = ["", " ", "a b", "a\n", "\u{7f}", "a:b", "a/b", "../a", "é"];
     check::<AgentId>(&["a", "0", "a_b-c", &a(64)], &[&never[..], &["-a", "_a", "A", &a(65)]].concat());
     check::<TokenName>(&["a", "0", "ci_2-b", &a(64)], &[&never[..], &["-a", "_a", "A", &a(65)]].concat());
+    check::<ChannelName>(&["telegram", "0", "my-slack", &a(32)], &["-a", "a_b", "a/b", "A", &a(33)]);
     check::<PluginName>(&["a", "0", "my-notes", &a(32)], &[&never[..], &["-a", "a_b", "A", &a(33)]].concat());
     check::<ToolName>(&["a", "0", "append_line", &a(30)], &[&never[..], &["_a", "a-b", "A", &a(31)]].concat());
     check::<RunId>(&["a", "-", "A_b-9", &a(64)], &[&never[..], &[a(65).as_str()]].concat());

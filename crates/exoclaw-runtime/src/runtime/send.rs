@@ -49,6 +49,16 @@ impl Runtime {
         by: Option<TokenName>,
         params: ChatSendParams,
     ) -> Result<(ChatSendResult, Subscription), RpcError> {
+        self.send_from(by, None, params).await
+    }
+
+    /// The same, for a channel: `to` is what it needs to deliver the answer.
+    pub(crate) async fn send_from(
+        &self,
+        by: Option<TokenName>,
+        to: Option<String>,
+        params: ChatSendParams,
+    ) -> Result<(ChatSendResult, Subscription), RpcError> {
         let inner = &self.inner;
         let (queue, timeout_ms) = (params.queue, params.timeout_ms);
         let (target, message, key) = params.into_parts()?;
@@ -78,7 +88,7 @@ impl Runtime {
         let run_id = new_run_id(&*inner.clock);
         let (own_key, own_digest) = (key.clone(), digest.clone());
         let sent =
-            Sent { run_id, message, key: own_key, digest: own_digest, by, from, queue, timeout_ms, place, reply };
+            Sent { run_id, message, key: own_key, digest: own_digest, by, from, to, queue, timeout_ms, place, reply };
         let queued = {
             let mut state = lease.session().lock();
             let has_room = state.has_room();
@@ -149,6 +159,7 @@ async fn append(inner: &Arc<Inner>, lease: &Lease, sent: Sent) -> Result<Answer,
         digest: sent.digest.clone(),
         by: sent.by.clone(),
         origin: sent.from.clone(),
+        to: sent.to.clone(),
         options,
     };
     match inner.store.append(session.key(), inner.clock.now_ms(), vec![record]).await {

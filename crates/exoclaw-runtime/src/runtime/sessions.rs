@@ -87,7 +87,7 @@ impl Inner {
         let active = self.sessions.is_active(&summary.session);
         let id = conversation_id(&summary);
         let SessionSummary { session, created_ms, updated_ms, messages, conversation, spent, .. } = summary;
-        let exoclaw_store::Conversation { title, settings, origin, .. } = conversation;
+        let exoclaw_store::Conversation { title, settings, origin, to, .. } = conversation;
         Some(SessionInfo {
             session,
             id,
@@ -99,6 +99,7 @@ impl Inner {
             title,
             settings,
             origin,
+            to,
             spent,
         })
     }

@@ -11,9 +11,14 @@ impl Inner {
     /// The message is one text, and that a word which stops.
     pub(crate) fn is_stop_word(&self, message: &Message) -> bool {
         match &message.content[..] {
-            [Block::Text { text }] => self.stop_words.contains(&text.trim().to_lowercase()),
+            [Block::Text { text }] => self.is_stop_text(text),
             _ => false,
         }
+    }
+
+    /// The text is a word that stops.
+    pub(crate) fn is_stop_text(&self, text: &str) -> bool {
+        self.stop_words.contains(&text.trim().to_lowercase())
     }
 
     /// Stops all runs of the session; answers when their ends are durable.

@@ -209,6 +209,7 @@ pub(crate) fn record_name(record: &Record) -> &'static str {
         Record::Reset {} => "reset",
         Record::Compacted { .. } => "compacted",
         Record::Noted { .. } => "noted",
+        Record::Delivered { .. } => "delivered",
         _ => "another",
     }
 }

@@ -68,6 +68,8 @@ words! {
         Approval = "approval",
         /// Tokens and money.
         Budget = "budget",
+        /// A message or an answer of another platform.
+        Channel = "channel",
     }
 }
 

@@ -13,6 +13,7 @@ fn said(run: &str, text: &str, channel: Option<&str>) -> Record {
         digest: run.into(),
         by: None,
         origin: channel.map(Origin::channel),
+        to: None,
         options,
     }
 }

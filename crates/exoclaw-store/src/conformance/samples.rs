@@ -29,6 +29,7 @@ pub fn keyed(run: &str, key: &str) -> Record {
         digest: format!("digest of {run}"),
         by: None,
         origin: None,
+        to: None,
         options: RunOptions::default(),
     }
 }
@@ -38,7 +39,7 @@ pub fn accepted_by(run: &str, by: &str) -> Record {
     let message = Message::user(run);
     let (key, digest, by) = (None, run.into(), Some(by.parse().unwrap()));
     let options = RunOptions::default();
-    Record::Accepted { run_id: run.parse().unwrap(), message, key, digest, by, origin: None, options }
+    Record::Accepted { run_id: run.parse().unwrap(), message, key, digest, by, origin: None, to: None, options }
 }
 
 /// A step of a run.
@@ -72,6 +73,7 @@ pub fn one_of_each(run: &str) -> Vec<Record> {
             digest: "d".into(),
             by: Some("phone".parse().unwrap()),
             origin: Some(Origin { peer: Some("dm:U1".parse().unwrap()), ..Origin::channel("slack") }),
+            to: None,
             options: RunOptions { queue: QueueMode::Steer, timeout_ms: Some(1) },
         },
         Record::RunStarted { run_id: run_id() },
@@ -164,6 +166,7 @@ pub fn of_the_session(run: &str) -> Vec<Record> {
         Record::Noted { run_id: run_id(), message: Message::assistant(vec![Block::text("noted")]) },
         Record::RunEnded { run_id: run_id(), outcome: joined(None) },
         Record::RunEnded { run_id: run_id(), outcome: joined(Some(2)) },
+        Record::Delivered { run_id: run_id(), failure: Some("they left".into()) },
         Record::Reset {},
         Record::Compacted { from: 3 },
     ]

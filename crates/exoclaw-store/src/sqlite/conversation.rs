@@ -9,18 +9,20 @@ use crate::{Conversation, Record};
 /// Takes a record in.
 pub(super) fn add(connection: &Connection, session: i64, seq: u64, record: &Record) -> rusqlite::Result<()> {
     let mut conversation = connection
-        .prepare_cached("SELECT first_seq, reset_seq, title, settings, origin FROM conversations WHERE session = ?1")?
+        .prepare_cached(
+            "SELECT first_seq, reset_seq, title, settings, origin, recipient FROM conversations WHERE session = ?1",
+        )?
         .query_row([session], |row| read(row, 0))
         .optional()?
         .unwrap_or_default();
     if !conversation.fold(seq, record) {
         return Ok(());
     }
-    let Conversation { first_seq, reset_seq, title, settings, origin } = &conversation;
+    let Conversation { first_seq, reset_seq, title, settings, origin, to } = &conversation;
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO conversations (session, first_seq, reset_seq, title, settings, origin)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR REPLACE INTO conversations (session, first_seq, reset_seq, title, settings, origin, recipient)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
             session,
@@ -29,6 +31,7 @@ pub(super) fn add(connection: &Connection, session: i64, seq: u64, record: &Reco
             title,
             (!settings.is_default()).then(|| json(settings)).transpose()?,
             origin.as_ref().map(json).transpose()?,
+            to,
         ])?;
     Ok(())
 }
@@ -41,6 +44,7 @@ pub(super) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Conversation
         title: row.get(first + 2)?,
         settings: of_json(row, first + 3)?.unwrap_or_default(),
         origin: of_json(row, first + 4)?,
+        to: row.get(first + 5)?,
     })
 }
 

@@ -32,7 +32,7 @@ pub(super) fn delete(connection: &Connection, session: &SessionKey) -> rusqlite:
 
 fn delete_rows(connection: &Connection, id: i64, agent: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(KEEP_SPENT)?.execute((id, agent))?;
-    for table in ["spending", "conversations", "runs", "records"] {
+    for table in ["spending", "conversations", "deliveries", "runs", "records"] {
         connection.execute(&format!("DELETE FROM {table} WHERE session = ?1"), [id])?;
     }
     connection.execute("DELETE FROM sessions WHERE id = ?1", [id])?;

@@ -1,12 +1,12 @@
-//! What is folded from records into the tables of runs, spending and conversations.
+//! What is folded from records into the tables of runs, spending, conversations and deliveries.
 
 use exoclaw_protocol::{IdempotencyKey, TokenName};
 use rusqlite::{Connection, ErrorCode, params};
 
-use super::{conversation, journal::signed, spending};
+use super::{conversation, deliveries, journal::signed, spending};
 use crate::{AppendError, Record};
 
-/// Keeps the tables `runs`, `spending` and `conversations` in step with the journal. Says whether the record did there what
+/// Keeps the tables `runs`, `spending`, `conversations` and `deliveries` in step with the journal. Says whether the record did there what
 /// it says: one that ends or resumes a run which is not open does nothing.
 pub(super) fn fold(
     connection: &Connection,
@@ -46,6 +46,7 @@ pub(super) fn fold(
                 inserted => inserted?,
             };
             conversation::add(connection, session, seq, record)?;
+            deliveries::add(connection, session, seq, record)?;
             return Ok(Ok(true));
         }
         Record::RunResumed { run_id } => connection
@@ -55,12 +56,20 @@ pub(super) fn fold(
             .execute(params![session, run_id.as_str()])?,
         Record::RunEnded { run_id, outcome } => {
             let outcome = json(outcome)?;
-            connection
+            let ended = connection
                 .prepare_cached("UPDATE runs SET outcome = ?3 WHERE session = ?1 AND run = ?2 AND outcome IS NULL")?
-                .execute(params![session, run_id.as_str(), outcome])?
+                .execute(params![session, run_id.as_str(), outcome])?;
+            if ended > 0 {
+                deliveries::add(connection, session, seq, record)?;
+            }
+            ended
         }
         Record::Step { run_id, usage, cost, .. } => {
             spending::add(connection, session, at_ms, run_id, (usage, *cost))?;
+            return Ok(Ok(true));
+        }
+        Record::Delivered { .. } => {
+            deliveries::add(connection, session, seq, record)?;
             return Ok(Ok(true));
         }
         Record::Set { .. } | Record::Reset {} | Record::Compacted { .. } => {

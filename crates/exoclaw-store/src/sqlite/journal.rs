@@ -201,7 +201,7 @@ pub(super) fn of_kind(
 }
 
 /// Collects rows and leaves out, with a line in the log, those that can't be understood: one bad row must not hide the others.
-fn sound<T>(rows: impl Iterator<Item = rusqlite::Result<T>>) -> rusqlite::Result<Vec<T>> {
+pub(super) fn sound<T>(rows: impl Iterator<Item = rusqlite::Result<T>>) -> rusqlite::Result<Vec<T>> {
     let mut collected = Vec::new();
     for row in rows {
         match row {
@@ -237,7 +237,7 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<(i64, SessionSummary)> {
 }
 
 const SUMMARIES: &str = "SELECT key, created_ms, updated_ms, last_seq, messages, quarantined, id,
-    first_seq, reset_seq, title, settings, origin
+    first_seq, reset_seq, title, settings, origin, recipient
     FROM sessions LEFT JOIN conversations ON conversations.session = sessions.id";
 
 pub(super) fn sessions(connection: &Connection, filter: &SessionFilter) -> rusqlite::Result<Vec<SessionSummary>> {

@@ -10,7 +10,7 @@ use super::{OpenError, conversation, spending};
 const APPLICATION_ID: i32 = 0x6578_6f63;
 
 /// Version of the tables and records that this code writes.
-const FORMAT: i32 = 5;
+const FORMAT: i32 = 6;
 
 const TABLES: &str = "
 CREATE TABLE sessions (
@@ -102,7 +102,19 @@ const CONVERSATIONS: &str = "(
     reset_seq INTEGER NOT NULL,
     title     TEXT,
     settings  TEXT,
-    origin    TEXT
+    origin    TEXT,
+    recipient TEXT
+) STRICT";
+
+/// Columns of `deliveries`.
+const DELIVERIES: &str = "(
+    id        INTEGER PRIMARY KEY,
+    session   INTEGER NOT NULL REFERENCES sessions (id),
+    run       TEXT    NOT NULL,
+    channel   TEXT    NOT NULL,
+    recipient TEXT    NOT NULL,
+    ended_seq INTEGER,
+    UNIQUE (session, run)
 ) STRICT";
 
 /// The scheduler's jobs.
@@ -201,6 +213,7 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     create_spending(&transaction)?;
     create_conversations(&transaction)?;
     transaction.execute_batch(JOBS)?;
+    create_deliveries(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
@@ -228,8 +241,13 @@ fn upgrade(connection: &mut Connection, found: i32) -> rusqlite::Result<()> {
     if found < 4 {
         create_conversations(&transaction)?;
         conversation::fill(&transaction)?;
+    } else {
+        transaction.execute_batch("ALTER TABLE conversations ADD COLUMN recipient TEXT")?;
     }
-    transaction.execute_batch(JOBS)?;
+    if found < 5 {
+        transaction.execute_batch(JOBS)?;
+    }
+    create_deliveries(&transaction)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }
@@ -247,12 +265,17 @@ fn create_conversations(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!("CREATE TABLE conversations {CONVERSATIONS}; {SPENDING_BEFORE}"))
 }
 
+fn create_deliveries(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!("CREATE TABLE deliveries {DELIVERIES}"))
+}
+
 /// Temporary tables of what is folded, which hide the stored ones on this connection.
 pub(super) fn create_temporary_folds(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "CREATE TEMP TABLE runs {RUNS};
          CREATE TEMP TABLE spending {SPENDING};
          CREATE TEMP TABLE conversations {CONVERSATIONS};
+         CREATE TEMP TABLE deliveries {DELIVERIES};
          CREATE UNIQUE INDEX temp.folded_runs_by_key ON runs (session, key) WHERE key IS NOT NULL;"
     ))
 }

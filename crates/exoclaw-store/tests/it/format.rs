@@ -22,6 +22,7 @@ fn records_are_written_as_specified() {
         "run_resumed",
         "tool_result",
         "run_ended",
+        "delivered",
         "noted",
         "set",
         "compacted",

@@ -11,7 +11,7 @@ use std::{
 
 use exoclaw_protocol::{IdempotencyKey, JobId, RunId, SessionKey};
 use exoclaw_store::{
-    AppendError, Appended, Entry, KeyedRun, KvError, KvScope, MemoryStore, OpenRun, Page, ReadError, Record,
+    AppendError, Appended, Delivery, Entry, KeyedRun, KvError, KvScope, MemoryStore, OpenRun, Page, ReadError, Record,
     RunSummary, SessionFilter, SessionSummary, Spending, Store, StoredJob,
 };
 use futures::{FutureExt, future::BoxFuture};
@@ -186,6 +186,14 @@ impl Store for FaultyStore {
 
     fn open_runs(&self) -> BoxFuture<'static, Result<Vec<OpenRun>, ReadError>> {
         self.look(self.inner.open_runs())
+    }
+
+    fn deliveries(&self, channel: &str, limit: u32) -> BoxFuture<'static, Result<Vec<Delivery>, ReadError>> {
+        self.look(self.inner.deliveries(channel, limit))
+    }
+
+    fn delivery_count(&self, channel: &str) -> BoxFuture<'static, Result<u64, ReadError>> {
+        self.look(self.inner.delivery_count(channel))
     }
 
     fn find_key(

@@ -7,7 +7,7 @@ use std::{
 
 use exoclaw_protocol::{IdempotencyKey, JobId, RunId, SessionKey};
 use exoclaw_store::{
-    AppendError, Appended, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, RunSummary,
+    AppendError, Appended, Delivery, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, RunSummary,
     SessionFilter, SessionSummary, Spending, Store, StoredJob,
 };
 use futures::{FutureExt, future::BoxFuture};
@@ -179,6 +179,14 @@ impl Store for TestStore {
 
     fn open_runs(&self) -> BoxFuture<'static, Result<Vec<OpenRun>, ReadError>> {
         self.inner.open_runs()
+    }
+
+    fn deliveries(&self, channel: &str, limit: u32) -> BoxFuture<'static, Result<Vec<Delivery>, ReadError>> {
+        self.inner.deliveries(channel, limit)
+    }
+
+    fn delivery_count(&self, channel: &str) -> BoxFuture<'static, Result<u64, ReadError>> {
+        self.inner.delivery_count(channel)
     }
 
     fn find_key(

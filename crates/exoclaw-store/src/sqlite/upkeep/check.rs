@@ -64,6 +64,7 @@ pub fn check(path: &Path) -> Result<Findings, UpkeepError> {
     findings.part("the runs", |findings| compare_runs(&connection, findings));
     findings.part("what was spent", |findings| compare_spending(&connection, findings));
     findings.part("the conversations", |findings| compare_conversations(&connection, findings));
+    findings.part("the deliveries", |findings| compare_deliveries(&connection, findings));
     findings.part("the sessions", |findings| compare_sessions(&connection, findings));
     findings.part("the values", |findings| check_values(&connection, findings));
     findings.part("the jobs", |findings| check_jobs(&connection, findings));
@@ -90,6 +91,8 @@ pub fn rebuild(config: &SqliteConfig) -> Result<Findings, UpkeepError> {
          INSERT INTO main.spending SELECT * FROM temp.spending ORDER BY id;
          DELETE FROM main.conversations;
          INSERT INTO main.conversations SELECT * FROM temp.conversations;
+         DELETE FROM main.deliveries;
+         INSERT INTO main.deliveries SELECT * FROM temp.deliveries ORDER BY id;
          DELETE FROM main.sessions WHERE id NOT IN (SELECT session FROM temp.heads);
          UPDATE main.sessions SET
              created_ms = heads.created_ms, updated_ms = heads.updated_ms, last_seq = heads.last_seq,
@@ -168,13 +171,33 @@ fn compare_conversations(connection: &Connection, findings: &mut Findings) -> ru
         "SELECT ifnull(sessions.key, '#' || wrong.session) FROM (
              SELECT ifnull(kept.session, folded.session) AS session
              FROM main.conversations AS kept FULL JOIN temp.conversations AS folded ON kept.session = folded.session
-             WHERE (kept.first_seq, kept.reset_seq, kept.title, kept.settings, kept.origin) IS NOT
-                   (folded.first_seq, folded.reset_seq, folded.title, folded.settings, folded.origin)) AS wrong
+             WHERE (kept.first_seq, kept.reset_seq, kept.title, kept.settings, kept.origin, kept.recipient) IS NOT
+                   (folded.first_seq, folded.reset_seq, folded.title, folded.settings, folded.origin, folded.recipient)) AS wrong
          LEFT JOIN main.sessions ON sessions.id = wrong.session WHERE wrong.session {UNDAMAGED}"
     ))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let problem = "its conversation is not kept as the records say".to_owned();
+        findings.add(Problem { session: Some(row.get(0)?), seq: None, problem });
+    }
+    Ok(())
+}
+
+fn compare_deliveries(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT ifnull(sessions.key, '#' || session), run FROM (
+             SELECT ifnull(kept.session, folded.session) AS session, ifnull(kept.run, folded.run) AS run
+             FROM main.deliveries AS kept FULL JOIN temp.deliveries AS folded
+               ON kept.session = folded.session AND kept.run = folded.run
+             WHERE (kept.channel, kept.recipient, kept.ended_seq) IS NOT
+                   (folded.channel, folded.recipient, folded.ended_seq)
+                OR kept.run IS NULL OR folded.run IS NULL) AS wrong
+         LEFT JOIN main.sessions ON sessions.id = wrong.session WHERE wrong.session {UNDAMAGED}"
+    ))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let run: String = row.get(1)?;
+        let problem = format!("the delivery of the answer of {run} is not kept as the records say");
         findings.add(Problem { session: Some(row.get(0)?), seq: None, problem });
     }
     Ok(())

@@ -146,6 +146,8 @@ impl Importer {
             return Err(UpkeepError::SessionExists(session.to_string()));
         }
         let (mut imported, mut open) = (Imported { session, records: 0, ended: 0 }, BTreeSet::new());
+        // Runs that a channel was to answer.
+        let mut answers = BTreeSet::new();
         let mut append = |at_ms, record: Record| {
             let line = imported.records + 1;
             let refused = |source| UpkeepError::Refused { line, source };
@@ -163,8 +165,21 @@ impl Importer {
         for entry in entries {
             let (at_ms, record) = entry?;
             match &record {
-                Record::Accepted { run_id, .. } => drop(open.insert(run_id.clone())),
-                Record::RunEnded { run_id, .. } => drop(open.remove(run_id)),
+                Record::Accepted { run_id, to, .. } => {
+                    open.insert(run_id.clone());
+                    if to.is_some() {
+                        answers.insert(run_id.clone());
+                    }
+                }
+                Record::RunEnded { run_id, outcome } => {
+                    open.remove(run_id);
+                    if let RunOutcome::Joined { into, .. } = outcome
+                        && answers.remove(run_id)
+                    {
+                        answers.insert(into.clone());
+                    }
+                }
+                Record::Delivered { run_id, .. } => drop(answers.remove(run_id)),
                 _ => {}
             }
             append(at_ms, record)?;
@@ -172,6 +187,10 @@ impl Importer {
         let ended = open.len() as u64;
         for run_id in open {
             append(now_ms, interrupted(run_id))?;
+        }
+        for run_id in answers {
+            let failure = Some("the session was exported before it was delivered".to_owned());
+            append(now_ms, Record::Delivered { run_id, failure })?;
         }
         imported.ended = ended;
         transaction.commit()?;

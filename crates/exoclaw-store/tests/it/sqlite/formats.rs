@@ -39,6 +39,13 @@ pub(super) fn version_4() -> Home {
     home
 }
 
+/// A store of version 5: as that of version 4, with a job.
+pub(super) fn version_5() -> Home {
+    let home = Home::new();
+    home.raw().execute_batch(include_str!("../../fixtures/format-5.sql")).unwrap();
+    home
+}
+
 fn version(home: &Home) -> i32 {
     home.raw().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
 }
@@ -72,8 +79,8 @@ async fn version_1_is_upgraded_with_all_that_it_holds() {
         if let Step { cost, .. } = record {
             *cost = None;
         }
-        if let Accepted { by, origin, options, .. } = record {
-            (*by, *origin, *options) = (None, None, RunOptions::default());
+        if let Accepted { by, origin, to, options, .. } = record {
+            (*by, *origin, *to, *options) = (None, None, None, RunOptions::default());
         }
     }
     let read: Vec<_> = store.read(&main, 0, ALL).await.unwrap().into_iter().map(|entry| entry.record).collect();
@@ -93,7 +100,7 @@ async fn version_1_is_upgraded_with_all_that_it_holds() {
     assert!(store.find_key(&main, &"k-b".parse().unwrap()).await.unwrap().is_some());
     assert_eq!(store.append(&other, 1, vec![ended("e", RunOutcome::Ok), accepted("f")]).await.unwrap().last, 5);
     store.close().await;
-    assert_eq!(version(&home), 5);
+    assert_eq!(version(&home), 6);
 }
 
 #[tokio::test]
@@ -116,7 +123,7 @@ async fn version_2_is_upgraded_and_summed_up() {
     let cost = "0.001575".parse().unwrap();
     assert_eq!((other.day, other.spent), (20_413, Spent { steps: 2, usage, cost }));
     store.close().await;
-    assert_eq!(version(&home), 5);
+    assert_eq!(version(&home), 6);
     let findings = upkeep::check(&home.path()).unwrap();
     assert!(findings.is_sound(), "{:?}", findings.problems);
 }
@@ -137,7 +144,7 @@ async fn version_3_is_upgraded_and_its_sessions_have_titles() {
     let phone = store.spending(None, 0).await.unwrap().into_iter().find(|spent| spent.credential.is_some()).unwrap();
     assert_eq!(phone.spent.cost, "0.01".parse().unwrap());
     store.close().await;
-    assert_eq!(version(&home), 5);
+    assert_eq!(version(&home), 6);
     let findings = upkeep::check(&home.path()).unwrap();
     assert!(findings.is_sound(), "{:?}", findings.problems);
 }
@@ -155,7 +162,7 @@ async fn version_4_is_upgraded_and_takes_jobs() {
     let id = "daily".parse().unwrap();
     store.set_job(&id, Some("{}".to_owned())).await.unwrap();
     store.close().await;
-    assert_eq!(version(&home), 5);
+    assert_eq!(version(&home), 6);
     let findings = upkeep::check(&home.path()).unwrap();
     assert!(findings.is_sound(), "{:?}", findings.problems);
 
@@ -166,9 +173,29 @@ async fn version_4_is_upgraded_and_takes_jobs() {
     assert!(problems[0].problem.contains("the job \"daily\""), "{problems:?}");
 }
 
+#[tokio::test]
+async fn version_5_is_upgraded_and_takes_deliveries() {
+    let home = version_5();
+    let store = home.open();
+    assert_eq!(store.jobs().await.unwrap()[0].text.as_deref(), Some("{}"));
+    let other = store.session(&session("other")).await.unwrap().unwrap();
+    assert_eq!((other.last_seq, other.conversation.title.as_deref(), other.conversation.to), (12, Some("d"), None));
+    assert_eq!(store.deliveries("slack", 10).await.unwrap(), []);
+    let mut heard = accepted("g");
+    if let exoclaw_store::Record::Accepted { origin, to, .. } = &mut heard {
+        (*origin, *to) = (Some(exoclaw_protocol::Origin::channel("slack")), Some("C1".to_owned()));
+    }
+    store.append(&session("other"), 1, vec![heard, ended("g", RunOutcome::Ok)]).await.unwrap();
+    assert_eq!(store.deliveries("slack", 10).await.unwrap()[0].to, "C1");
+    store.close().await;
+    assert_eq!(version(&home), 6);
+    let findings = upkeep::check(&home.path()).unwrap();
+    assert!(findings.is_sound(), "{:?}", findings.problems);
+}
+
 #[test]
 fn an_upgraded_store_is_built_like_a_new_one() {
-    for old in [version_1(), version_2(), version_3(), version_4()] {
+    for old in [version_1(), version_2(), version_3(), version_4(), version_5()] {
         let new = Home::new();
         drop((old.open(), new.open()));
         assert_eq!(schema(&old), schema(&new));
@@ -185,7 +212,7 @@ fn child() {
     drop(exoclaw_store::SqliteStore::open(&exoclaw_store::SqliteConfig::new(path)).unwrap());
 }
 
-/// Killed at each of its writes in turn, the upgrade leaves version 1 or 5, and the next start goes on from there.
+/// Killed at each of its writes in turn, the upgrade leaves version 1 or 6, and the next start goes on from there.
 #[test]
 fn an_upgrade_that_is_killed_is_made_up_for() {
     let mut found = [0; 2];
@@ -200,7 +227,7 @@ fn an_upgrade_that_is_killed_is_made_up_for() {
         let status = strace.env(HOME, home.path()).output().unwrap().status;
         let killed = status.signal() == Some(9) || status.code() == Some(128 + 9);
         assert!(killed || status.success(), "{status}");
-        found[usize::from(version(&home) == 5)] += 1;
+        found[usize::from(version(&home) == 6)] += 1;
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let store = home.open();
@@ -208,7 +235,7 @@ fn an_upgrade_that_is_killed_is_made_up_for() {
             assert_eq!(store.open_runs().await.unwrap().len(), 2);
             store.close().await;
         });
-        assert_eq!(version(&home), 5);
+        assert_eq!(version(&home), 6);
         if !killed {
             break;
         }

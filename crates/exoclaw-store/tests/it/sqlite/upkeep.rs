@@ -288,6 +288,41 @@ async fn a_session_is_carried_over_with_its_runs_ended() {
     assert_eq!(new.open_runs().await.unwrap(), []);
 }
 
+/// Whoever takes a conversation over does not tell its answers anew.
+#[tokio::test]
+async fn what_was_to_be_delivered_is_not_carried_over() {
+    let (from, to) = (Home::new(), Home::new());
+    let store = from.open();
+    let hear = |run: &str| {
+        let mut record = accepted(run);
+        if let Record::Accepted { origin, to, .. } = &mut record {
+            (*origin, *to) = (Some(exoclaw_protocol::Origin::channel("slack")), Some("C1".to_owned()));
+        }
+        record
+    };
+    let joined = RunOutcome::Joined { into: "c".parse().unwrap(), step: None };
+    let records = vec![hear("a"), ended("a", RunOutcome::Ok), hear("b"), accepted("c"), ended("b", joined)];
+    store.append(&session("main"), 1, records).await.unwrap();
+    store.append(&session("main"), 1, vec![ended("c", RunOutcome::Ok), hear("d")]).await.unwrap();
+    assert_eq!(store.delivery_count("slack").await.unwrap(), 2);
+    store.close().await;
+    let mut lines = Vec::new();
+    upkeep::export_session(&from.path(), &session("main"), &mut lines).unwrap();
+    upkeep::import_session(&to.config(), &mut &lines[..], None, 77).unwrap();
+    assert_eq!(problems(&to), Vec::<String>::new());
+    let store = to.open();
+    assert_eq!(store.delivery_count("slack").await.unwrap(), 0);
+    store.close().await;
+    to.raw()
+        .execute_batch(
+            "INSERT INTO deliveries (session, run, channel, recipient, ended_seq) VALUES (1, 'a', 'x', 'y', 2)",
+        )
+        .unwrap();
+    assert_eq!(problems(&to).len(), 1);
+    upkeep::rebuild(&to.config()).unwrap();
+    assert_eq!(problems(&to), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn a_damaged_record_is_left_out_of_an_export_and_named() {
     let home = furnished().await;
