@@ -9,14 +9,21 @@ use crate::{
     Home,
     error::{CliError, Exit},
     keys,
+    runtime_file::RuntimeFile,
 };
 
 /// Where a home's trail lies; the demo has its own.
-pub(crate) fn config(home: &Home, demo: bool) -> AuditConfig {
+fn config(home: &Home, demo: bool) -> AuditConfig {
     if demo {
         return AuditConfig::new(home.demo().join("audit"), home.demo().join("credentials"));
     }
     AuditConfig::new(home.audit(), home.credentials())
+}
+
+/// The trail of the daemon that runs, which may be the demo's; where none runs, that of the real one.
+pub(crate) fn running(home: &Home) -> AuditConfig {
+    let is_demo = RuntimeFile::read(&home.runtime_file()).is_some_and(|file| file.demo);
+    config(home, is_demo)
 }
 
 /// Opens it for this process alone. Blocks.

@@ -86,11 +86,14 @@ impl DaemonLink {
         let at = format!("the daemon at {}", self.address);
         match error {
             RequestError::Rpc(error) => CliError::new(exit_of(error.code), error.message),
-            RequestError::Closed(CloseReason::Unauthorized) => {
-                CliError::new(Exit::Permission, format!("{at} does not take this token")).hint(
-                    "it was started with another one: set EXOCLAW_TOKEN to it, or restart the daemon without --token",
-                )
-            }
+            RequestError::Closed(CloseReason::Unauthorized) => CliError::new(
+                Exit::Permission,
+                format!("{at} does not take this token"),
+            )
+            .hint(
+                "it is wrong, has expired or was revoked: set EXOCLAW_TOKEN to one that it takes, or make one where it \
+                     runs: exoclawd token create NAME",
+            ),
             error => CliError::new(Exit::Unavailable, at).because(error),
         }
     }

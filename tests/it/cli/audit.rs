@@ -29,6 +29,15 @@ fn newest(home: &Path) -> std::path::PathBuf {
 }
 
 #[test]
+fn the_trail_is_that_of_the_daemon_that_runs() {
+    let daemon = Setup::demo().start();
+    run(daemon.home(), &["token", "create", "phone"]).ok();
+    let shown = run(daemon.home(), &["audit", "tail"]).ok().out;
+    assert!(shown.contains("allowed  token create"), "{shown}");
+    assert!(run(daemon.home(), &["audit", "verify"]).ok().out.contains("all as they were written"));
+}
+
+#[test]
 fn what_happened_is_shown_exported_and_checked() {
     let daemon = home();
     let home = daemon.home();

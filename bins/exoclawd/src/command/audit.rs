@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::Context;
 use crate::{
-    audit::{config, trail_error},
+    audit::{running, trail_error},
     cli::{AuditCommand, ExportFormat},
     error::{CliError, Exit},
     terminal::{Palette, Style, duration},
@@ -43,7 +43,7 @@ pub(super) fn run(command: AuditCommand, context: &mut Context<'_>) -> Result<Ex
 }
 
 fn tail(lines: usize, context: &mut Context<'_>) -> Result<Exit, CliError> {
-    let config = config(&context.home, false);
+    let config = running(&context.home);
     let newest = newest(&config.records, lines).map_err(trail_error)?;
     let (now_ms, colour) = (SystemClock.now_ms(), context.terminal.out_colour);
     for record in &newest {
@@ -78,7 +78,7 @@ fn line(record: &Record, now_ms: u64, colour: Palette) -> String {
 }
 
 fn check(context: &mut Context<'_>) -> Result<Exit, CliError> {
-    let config = config(&context.home, false);
+    let config = running(&context.home);
     let verdict = verify(&config.records, &config.head).map_err(trail_error)?;
     let exit = if verdict.is_sound() { Exit::Ok } else { Exit::Data };
     let problems: Vec<String> = verdict.problems.iter().map(ToString::to_string).collect();
@@ -116,7 +116,7 @@ fn export(
     context: &Context<'_>,
 ) -> Result<u64, CliError> {
     let mut written = 0;
-    for record in records(&config(&context.home, false).records, from).map_err(trail_error)? {
+    for record in records(&running(&context.home).records, from).map_err(trail_error)? {
         let record = record.map_err(trail_error)?;
         if record.seq < from {
             continue;
