@@ -65,6 +65,9 @@ pub(crate) const SMALL: Scale = Scale {
 const ASKING: usize = 50;
 const UNDER_WAY: usize = 16;
 
+/// Requests of each in a second: a connection may ask for 2,000.
+const ASKED_PER_SECOND: f64 = 1_800.0;
+
 /// New connections in a second.
 const HANDSHAKES_PER_SECOND: u32 = 500;
 
@@ -199,6 +202,8 @@ async fn healths(addr: SocketAddr, span: Duration) -> f64 {
                 stream.write_all(&batch).await.expect("it asks");
                 answers(&mut stream, &mut waiting, UNDER_WAY).await;
                 answered += UNDER_WAY;
+                tokio::time::sleep_until((start + Duration::from_secs_f64(answered as f64 / ASKED_PER_SECOND)).into())
+                    .await;
             }
             answered
         });
