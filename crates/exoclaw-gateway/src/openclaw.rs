@@ -6,6 +6,7 @@ mod approvals;
 mod attachment;
 mod changes;
 mod chat;
+mod cron;
 mod handshake;
 mod health;
 mod history;
@@ -25,8 +26,11 @@ use exoclaw_protocol::{
     SessionKey,
     openclaw::{EventFrame, decode},
 };
-use exoclaw_runtime::{Clock, Published};
-use tokio::time::Instant;
+use exoclaw_runtime::{Clock, JobEvent, Published};
+use tokio::{
+    sync::broadcast::{self, error::RecvError},
+    time::Instant,
+};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use self::{answers::OpenClawAsked, line::Line, telling::Telling};
@@ -52,6 +56,13 @@ pub(crate) struct OpenClaw {
 struct Talk {
     line: Arc<Line>,
     telling: Telling,
+    jobs: broadcast::Receiver<Arc<JobEvent>>,
+}
+
+/// What happens outside of sessions.
+pub(crate) enum News {
+    /// To a job.
+    Job(Arc<JobEvent>),
 }
 
 impl OpenClaw {
@@ -62,6 +73,7 @@ impl OpenClaw {
 
 impl Dialect for OpenClaw {
     type Asked = OpenClawAsked;
+    type News = News;
 
     const GREETING: &'static str = "connect";
     const UNSHOWN: Goodbye = (CloseCode::Normal, Cow::Borrowed(""));
@@ -80,7 +92,8 @@ impl Dialect for OpenClaw {
             Ok(connected) => {
                 let line = Arc::new(Line::new(&connected, desk.door));
                 let telling = Telling::new(Arc::clone(&line), Arc::clone(&self.clock));
-                self.talk = Some(Talk { line: Arc::clone(&line), telling });
+                let jobs = desk.door.runtime.job_events();
+                self.talk = Some(Talk { line: Arc::clone(&line), telling, jobs });
                 let door = Arc::clone(desk.door);
                 Greeted::In(connected.pass, Box::pin(handshake::welcome(door, line, connected.request)))
             }
@@ -115,6 +128,26 @@ impl Dialect for OpenClaw {
     fn stopping(&mut self, outbox: &mut Outbox) {
         if let Some(talk) = &mut self.talk {
             talk.telling.stopping(outbox);
+        }
+    }
+
+    async fn news(&mut self) -> News {
+        let Some(talk) = &mut self.talk else { return std::future::pending().await };
+        loop {
+            match talk.jobs.recv().await {
+                Ok(event) => return News::Job(event),
+                // The lists say how jobs are now.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    }
+
+    fn tell(&mut self, news: News, outbox: &mut Outbox) {
+        if let Some(talk) = &mut self.talk {
+            match news {
+                News::Job(event) => talk.telling.job(&event, outbox),
+            }
         }
     }
 

@@ -150,6 +150,10 @@ impl<D: Dialect> Socket<D> {
                     self.dialect.changed(changed, &mut self.outbox);
                     None
                 }
+                news = self.dialect.news(), if room => {
+                    self.dialect.tell(news, &mut self.outbox);
+                    None
+                }
                 network = exchange(frames, &mut self.outbox, reads) => match network {
                     Ok(Some(message)) => self.received(message, frames),
                     Ok(None) => None,

@@ -21,6 +21,7 @@ mod timetable;
 
 pub(crate) use scheduler::{Jobs, Scheduler};
 pub(crate) use timetable::Timetable;
+pub use timetable::{text_of_time, time_of_text};
 
 /// Commands that wait for the scheduler; who comes then waits to be taken.
 const COMMANDS: usize = 16;

@@ -62,7 +62,7 @@ mod tasks;
 pub use channels::{ChannelConfig, WebhookError};
 pub use clock::{Clock, SystemClock};
 pub use config::{AgentConfig, ApprovalConfig, Parts, RuntimeConfig, StartError};
-pub use cron::{JobAction, JobEvent};
+pub use cron::{JobAction, JobEvent, text_of_time, time_of_text};
 pub use exoclaw_sandbox::{Response, Webhook};
 pub use hub::{Change, ChangeFeed, Lagged, Missed, Published, SessionChange, Subscription};
 pub use journal::message_digest;

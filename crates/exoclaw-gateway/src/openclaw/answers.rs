@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
-    approvals, changes, chat, history,
+    approvals, changes, chat, cron, history,
     line::{Line, text},
     lists, sessions, settings, tools, usage,
 };
@@ -179,6 +179,13 @@ async fn call(
         Method::SessionsUnsubscribe => Ok(Reply { changes: Following::Ended, ..json!({ "subscribed": false }).into() }),
         Method::SessionsMessagesSubscribe => sessions::follow(door, line, read.to()?).await,
         Method::SessionsMessagesUnsubscribe => sessions::ignore(door, line, read.to()?),
+        Method::CronList => cron::list(door, line, read.to()?).await,
+        Method::CronStatus => cron::status(door, line).await,
+        Method::CronRuns => cron::runs(door, line, read.to()?).await,
+        Method::CronAdd => cron::add(door, caller, line, read.to()?).await,
+        Method::CronUpdate => cron::update(door, caller, line, read.to()?).await,
+        Method::CronRemove => cron::remove(door, caller, line, read.to()?).await,
+        Method::CronRun => cron::run(door, caller, line, read.to()?).await,
         Method::ChannelsStatus => {
             Ok(lists::channels(door).await.map_err(|error| error_of(&error, line.version))?.into())
         }
@@ -220,6 +227,7 @@ pub(super) fn error_of(error: &RpcError, version: Version) -> ErrorShape {
         | ErrorCode::InvalidRequest
         | ErrorCode::UnknownAgent
         | ErrorCode::UnknownSession
+        | ErrorCode::UnknownJob
         | ErrorCode::Conflict
         | ErrorCode::TooLarge => Code::InvalidRequest,
         ErrorCode::Forbidden if version >= Version::V4 => Code::Forbidden,

@@ -6,11 +6,12 @@ use exoclaw_protocol::{
     AbortReason, ErrorCode, Event, Message, RunId, SessionEvent, SessionKey, ToolOutput, Usage,
     openclaw::{Code, ErrorShape, EventFrame, OperatorScope, Response, StateVersion, Version},
 };
-use exoclaw_runtime::{Change, Clock};
+use exoclaw_runtime::{Change, Clock, JobEvent};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
+    cron,
     line::{Line, said, text},
     lists, sessions,
 };
@@ -21,6 +22,7 @@ pub(super) const EVENTS: &[&str] = &[
     "connect.challenge",
     "chat",
     "agent",
+    "cron",
     "presence",
     "health",
     "tick",
@@ -98,6 +100,14 @@ impl Telling {
 
     pub(super) fn stopping(&mut self, outbox: &mut Outbox) {
         self.say("shutdown", json!({ "reason": "gateway stopping", "restartExpectedMs": null }), None, outbox);
+    }
+
+    /// Tells what happened to a job.
+    pub(super) fn job(&mut self, event: &JobEvent, outbox: &mut Outbox) {
+        if self.line.may(OperatorScope::Read) {
+            let payload = cron::event(event, self.clock.now_ms(), self.line.version);
+            self.say_if_room("cron", payload, None, outbox);
+        }
     }
 
     /// The session's events are told no more.

@@ -23,6 +23,9 @@ pub(crate) trait Dialect: Send + 'static {
     /// A text of a client that is known.
     type Asked: Asked;
 
+    /// What happens outside of sessions, as far as it is told.
+    type News: Send;
+
     /// What the audit calls the text that shows a credential.
     const GREETING: &'static str;
 
@@ -56,6 +59,12 @@ pub(crate) trait Dialect: Send + 'static {
 
     /// Tells that the daemon stops.
     fn stopping(&mut self, outbox: &mut Outbox);
+
+    /// Waits for news that are no session's; for ever where it tells none. It can be dropped half way.
+    fn news(&mut self) -> impl Future<Output = Self::News> + Send;
+
+    /// Tells them.
+    fn tell(&mut self, news: Self::News, outbox: &mut Outbox);
 
     /// When it has something to say of itself.
     fn wakes(&self) -> Option<Instant>;

@@ -1,6 +1,6 @@
 //! JSON-RPC 2.0 at `/ws`. The first text may be `{"token":"…"}`.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, convert::Infallible, future::Future, sync::Arc};
 
 use exoclaw_protocol::{
     ErrorCode, RpcError, Secret, SessionKey,
@@ -29,6 +29,7 @@ pub(crate) struct JsonRpc;
 
 impl Dialect for JsonRpc {
     type Asked = Incoming;
+    type News = Infallible;
 
     const GREETING: &'static str = "first message";
     const UNSHOWN: Goodbye = (CloseCode::Policy, Cow::Borrowed("no credential was shown in time"));
@@ -75,6 +76,14 @@ impl Dialect for JsonRpc {
     }
 
     fn stopping(&mut self, _: &mut Outbox) {}
+
+    fn news(&mut self) -> impl Future<Output = Infallible> + Send {
+        std::future::pending()
+    }
+
+    fn tell(&mut self, news: Infallible, _: &mut Outbox) {
+        match news {}
+    }
 
     fn wakes(&self) -> Option<Instant> {
         None

@@ -2,6 +2,7 @@
 
 mod changes;
 mod chat;
+mod cron;
 mod handshake;
 mod health;
 mod methods;

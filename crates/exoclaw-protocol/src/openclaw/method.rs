@@ -267,6 +267,55 @@ methods! {
         required("key", TEXT),
         optional("agentId", TEXT),
     ];
+    /// The jobs of the scheduler.
+    CronList = "cron.list", Read, V3, [
+        optional("includeDisabled", Kind::Bool),
+        optional_v4("enabled", Kind::OneOf(&["all", "enabled", "disabled"])),
+        optional_v4("scheduleKind", Kind::OneOf(&["all", "at", "every", "cron"])),
+        optional_v4("query", ANY_TEXT),
+        optional_v4("agentId", TEXT),
+        optional_v4("limit", Kind::Int { min: 1, max: 200 }),
+        optional_v4("offset", COUNT),
+        optional_v4("sortBy", Kind::OneOf(&["nextRunAtMs", "updatedAtMs", "name"])),
+        optional_v4("sortDir", Kind::OneOf(&["asc", "desc"])),
+        optional_v4("compact", Kind::Bool),
+        optional_v4("includeDeliveryPreviews", Kind::Bool),
+    ];
+    /// How the scheduler is.
+    CronStatus = "cron.status", Read, V3, [];
+    /// What became of a job at its times.
+    CronRuns = "cron.runs", Read, V3, [
+        optional("id", TEXT),
+        optional("jobId", TEXT),
+        optional("limit", Kind::Differs(&Kind::Int { min: 1, max: 5000 }, &Kind::Int { min: 1, max: 200 })),
+        optional_v4("sortDir", Kind::OneOf(&["asc", "desc"])),
+    ];
+    /// Makes a job.
+    CronAdd = "cron.add", Admin, V3, [
+        required("name", TEXT),
+        optional("agentId", NULLABLE),
+        optional("description", ANY_TEXT),
+        optional("enabled", Kind::Bool),
+        optional("deleteAfterRun", Kind::Bool),
+        required("schedule", Kind::Any),
+        required("sessionTarget", Kind::OneOf(&["main", "isolated"])),
+        required("wakeMode", Kind::OneOf(&["next-heartbeat", "now"])),
+        required("payload", Kind::Any),
+        optional_v4("delivery", Kind::Any),
+    ];
+    /// Changes a job.
+    CronUpdate = "cron.update", Admin, V3, [optional("id", TEXT), optional("jobId", TEXT), required("patch", Kind::Any)];
+    /// Removes a job.
+    CronRemove = "cron.remove", Admin, V3, [optional("id", TEXT), optional("jobId", TEXT)];
+    /// Runs a job now.
+    CronRun = "cron.run", Admin, V3, [
+        optional("id", TEXT),
+        optional("jobId", TEXT),
+        optional(
+            "mode",
+            Kind::Differs(&Kind::OneOf(&["due", "force"]), &Kind::OneOf(&["due", "force", "if-enabled"])),
+        ),
+    ];
     /// Ways in and out of the gateway, other than this one.
     ChannelsStatus = "channels.status", Read, V3, [optional("probe", Kind::Bool), optional("timeoutMs", COUNT)];
     /// Who is connected.

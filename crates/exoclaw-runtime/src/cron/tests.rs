@@ -6,7 +6,7 @@ use jiff::{
 };
 use proptest::prelude::*;
 
-use super::{expression::Expression, timetable::Timetable};
+use super::{expression::Expression, text_of_time, time_of_text, timetable::Timetable};
 
 fn ms(time: &str) -> u64 {
     time.parse::<Timestamp>().unwrap().as_millisecond().try_into().unwrap()
@@ -119,6 +119,15 @@ fn of_what_has_passed_the_latest_within_an_hour_counts() {
     assert_eq!(every.latest(600_000, 100 * hour + 1), Some(100 * hour));
     let at = Timetable::new(&Schedule::At { at_ms: hour }, 0).unwrap();
     assert_eq!([at.latest(hour, 2 * hour), at.latest(hour, 2 * hour + 1)], [Some(hour), None]);
+}
+
+#[test]
+fn times_are_written_and_read() {
+    assert_eq!(text_of_time(1_800_000_000_000), "2027-01-15T08:00:00Z");
+    assert_eq!(time_of_text("2027-01-15T09:00:00.5+01:00"), Some(1_800_000_000_500));
+    for text in ["", "tomorrow", "2027-01-15", "1969-12-31T23:59:59Z"] {
+        assert_eq!(time_of_text(text), None, "{text}");
+    }
 }
 
 const ZONES: [&str; 6] =

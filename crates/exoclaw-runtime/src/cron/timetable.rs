@@ -85,6 +85,17 @@ fn no_zone(name: &str) -> RpcError {
     RpcError::invalid_params(format!("tz {name:?}: {remedy}; or leave tz out for UTC"))
 }
 
+/// A time as RFC 3339 writes it, in UTC: `2027-01-31T07:00:00Z`.
+pub fn text_of_time(ms: u64) -> String {
+    let time = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    time.unwrap_or(Timestamp::MAX).to_string()
+}
+
+/// The milliseconds since 1970 of a time as RFC 3339 writes it; none where it is no time, or before that.
+pub fn time_of_text(text: &str) -> Option<u64> {
+    text.parse::<Timestamp>().ok()?.as_millisecond().try_into().ok()
+}
+
 /// Goes through the minutes as they pass, and looks at what the wall clock shows in each.
 fn next_minute(expression: &Expression, zone: &TimeZone, after_ms: u64) -> Option<u64> {
     let mut minute = i64::try_from(after_ms / MINUTE_MS).ok()? + 1;
