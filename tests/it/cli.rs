@@ -6,6 +6,7 @@ mod chat;
 mod config;
 mod credentials;
 mod cron;
+mod device;
 mod gateway;
 mod help;
 mod import;

@@ -8,11 +8,13 @@ use exoclaw_sandbox::PublicKey;
 
 mod audit;
 mod cron;
+mod device;
 mod import;
 mod run;
 
 pub(crate) use audit::{AuditCommand, ExportFormat};
 pub(crate) use cron::{CronAdd, CronCommand, CronUpdate, When};
+pub(crate) use device::DeviceCommand;
 pub(crate) use import::{ImportCommand, ImportOpenclawArgs};
 pub(crate) use run::RunCommand;
 
@@ -74,6 +76,11 @@ pub(crate) enum Command {
     /// Those of the config's [[channels]], such as Telegram and Slack.
     #[command(subcommand)]
     Channel(ChannelCommand),
+    /// Let devices in that prove a key of their own
+    ///
+    /// A client of OpenClaw's that shows no token waits until it is approved here. One that shows a good token is let in at once.
+    #[command(subcommand)]
+    Device(DeviceCommand),
     /// Send messages by the clock
     ///
     /// A job is a message that the running daemon sends to an agent when its time comes; each is answered by an ordinary run.

@@ -6,6 +6,7 @@ mod channel;
 mod chat;
 mod config;
 mod cron;
+mod device;
 mod gateway;
 mod import;
 mod onboard;
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: Cli, program: Option<String>, env: &Env, terminal: &mut T
         Command::Chat(args) => wait_for(chat::run(args, &mut context)),
         Command::Approval(command) => wait_for(approval::run(command, &mut context)),
         Command::Channel(command) => wait_for(channel::run(command, &mut context)),
+        Command::Device(command) => wait_for(device::run(command, &mut context)),
         Command::Cron(command) => wait_for(cron::run(command, &mut context)),
         Command::Open(args) => wait_for(open::run(&args, &mut context)),
         Command::Token(command) => wait_for(token::run(command, &mut context)),

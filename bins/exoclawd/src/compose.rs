@@ -7,7 +7,7 @@ use exoclaw_protocol::{Secret, TokenName};
 use exoclaw_runtime::{AgentConfig, ApprovalConfig, ChannelConfig, Parts, Price, Runtime, RuntimeConfig, SystemClock};
 use exoclaw_sandbox::Trust;
 use exoclaw_store::{
-    OWNER, OpenError, SqliteConfig, SqliteStore, Store, TokenError, Tokens,
+    DeviceError, Devices, OWNER, OpenError, SqliteConfig, SqliteStore, Store, TokenError, Tokens,
     audit::{Audit, Decision, Entry, What},
 };
 
@@ -74,7 +74,7 @@ impl Start<'_> {
         let (store, plugins) = tokio::join!(store, plugins);
         let (store, (plugins, follower)) = (store?, plugins?);
 
-        let (own_socket, tokens) = match self.access() {
+        let Access { own_socket, tokens, devices } = match self.access() {
             Ok(access) => access,
             Err(error) => {
                 store.close().await;
@@ -125,6 +125,7 @@ impl Start<'_> {
         let gateway = GatewayConfig {
             token: self.token,
             tokens,
+            devices,
             own_socket: own_socket.clone(),
             tls,
             metrics: config.metrics.listen,
@@ -161,8 +162,8 @@ impl Start<'_> {
         Ok(())
     }
 
-    /// The Unix socket, and the tokens that were handed out. The demo has its own.
-    fn access(&self) -> Result<(Option<PathBuf>, Arc<Tokens>), CliError> {
+    /// The Unix socket, the tokens that were handed out, and the devices that are let in. The demo has its own.
+    fn access(&self) -> Result<Access, CliError> {
         let (socket, credentials) = if self.demo {
             (self.home.demo().join("gateway.sock"), self.home.demo().join("credentials"))
         } else {
@@ -174,9 +175,17 @@ impl Start<'_> {
         if !fits {
             tracing::warn!(path = %socket.display(), "the path is too long for a Unix socket: commands use the token");
         }
-        let tokens = Tokens::open(credentials).map_err(token_error)?;
-        Ok((fits.then_some(socket), Arc::new(tokens)))
+        let tokens = Tokens::open(&credentials).map_err(token_error)?;
+        let devices = Devices::open(credentials).map_err(device_error)?;
+        Ok(Access { own_socket: fits.then_some(socket), tokens: Arc::new(tokens), devices: Arc::new(devices) })
     }
+}
+
+/// Who may come in, beside whoever holds the owner's token.
+struct Access {
+    own_socket: Option<PathBuf>,
+    tokens: Arc<Tokens>,
+    devices: Arc<Devices>,
 }
 
 /// A failure of tokens as a command's.
@@ -186,6 +195,17 @@ pub(crate) fn token_error(error: TokenError) -> CliError {
         TokenError::InUse { .. } => Exit::Unavailable,
         TokenError::Broken { .. } => Exit::Config,
         TokenError::Exists { .. } | TokenError::Unknown { .. } | TokenError::Reserved => Exit::Data,
+        _ => Exit::Failed,
+    };
+    CliError::of(exit, error)
+}
+
+/// A failure of devices as a command's.
+fn device_error(error: DeviceError) -> CliError {
+    let exit = match error {
+        DeviceError::File(error) => return crate::keys::permission(error),
+        DeviceError::InUse { .. } => Exit::Unavailable,
+        DeviceError::Broken { .. } => Exit::Config,
         _ => Exit::Failed,
     };
     CliError::of(exit, error)

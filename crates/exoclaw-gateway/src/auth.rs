@@ -7,9 +7,9 @@ mod pass;
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use exoclaw_protocol::Secret;
+use exoclaw_protocol::{DeviceId, Secret};
 use exoclaw_runtime::Clock;
-use exoclaw_store::Tokens;
+use exoclaw_store::{Devices, Paired, Tokens};
 use http::{HeaderMap, header::AUTHORIZATION};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -28,8 +28,13 @@ struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
     fn of(secret: &str) -> Self {
-        Self(Sha256::digest(secret.as_bytes()).into())
+        Self(fingerprint(secret))
     }
+}
+
+/// SHA-256 of a secret.
+pub(crate) fn fingerprint(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
 }
 
 impl PartialEq for Fingerprint {
@@ -111,6 +116,45 @@ impl Auth {
             let now_ms = self.clock.now_ms();
             self.tokens.check(shown, now_ms).map(|holder| Pass::of_token(holder, now_ms))
         })
+    }
+
+    /// Nothing is asked for: everyone is believed.
+    pub(crate) fn is_open(&self) -> bool {
+        self.owner.is_none()
+    }
+
+    /// Checks a device's own token. The device has proved that it holds its key.
+    pub(crate) fn device(
+        &self,
+        devices: &Devices,
+        id: &DeviceId,
+        shown: &str,
+        source: Option<IpAddr>,
+    ) -> Result<Option<(Pass, Paired)>, TooMany> {
+        self.limiter.check(source, Kind::Token, || self.let_in(devices.check(id, shown, self.clock.now_ms())?))
+    }
+
+    /// What a device is given; nothing where the token that it came with is good no more.
+    pub(crate) fn let_in(&self, paired: Paired) -> Option<(Pass, Paired)> {
+        let base = match &paired.came_with {
+            Some(token) => Some(self.of_digest(token)?),
+            None => None,
+        };
+        Some((Pass::of_device(paired.clone(), base), paired))
+    }
+
+    /// A stranger knocks: too many from one place are not listened to.
+    pub(crate) fn knock(&self, source: Option<IpAddr>) -> Result<(), TooMany> {
+        self.limiter.check(source, Kind::Stranger, || None::<()>).map(|_| ())
+    }
+
+    /// What a token gives whose SHA-256 is known.
+    fn of_digest(&self, digest: &[u8; 32]) -> Option<Pass> {
+        if self.owner.is_some_and(|owner| owner == Fingerprint(*digest)) {
+            return Some(Pass::owner());
+        }
+        let now_ms = self.clock.now_ms();
+        self.tokens.check_digest(digest, now_ms).map(|holder| Pass::of_token(holder, now_ms))
     }
 
     /// Checks the head of a request. A cookie counts only where a page of our own sends it: browsers add it for others, too.

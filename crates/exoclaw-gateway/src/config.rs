@@ -8,7 +8,7 @@ use std::{
 };
 
 use exoclaw_protocol::Secret;
-use exoclaw_store::Tokens;
+use exoclaw_store::{Devices, Tokens};
 use serde_json::Value;
 
 use crate::{LogTail, Rates, TlsConfig, TlsError};
@@ -25,6 +25,8 @@ pub struct GatewayConfig {
     pub token: Option<Secret>,
     /// What others show: each token has a name and a scope.
     pub tokens: Arc<Tokens>,
+    /// Devices that are let in by a key of their own.
+    pub devices: Arc<Devices>,
     /// A Unix socket that serves programs of the user who runs the daemon, without a credential.
     pub own_socket: Option<PathBuf>,
     /// Speak TLS. Without it only a loopback address can be bound, or one that proxies alone can reach.
@@ -67,6 +69,7 @@ impl GatewayConfig {
             addr,
             token: None,
             tokens: Arc::new(Tokens::in_memory()),
+            devices: Arc::new(Devices::in_memory()),
             own_socket: None,
             tls: None,
             metrics: None,

@@ -4,11 +4,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use exoclaw_protocol::limits;
 use exoclaw_runtime::Runtime;
-use exoclaw_store::{
-    Tokens,
-    audit::{Audit, Decision, Entry, What},
-};
-use tokio::net::TcpListener;
+use exoclaw_store::audit::{Audit, Decision, Entry, What};
+use tokio::{net::TcpListener, sync::broadcast};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +27,9 @@ const BACKLOG: u32 = 1_024;
 
 /// What the kernel keeps for a client that does not read: without a bound it would be megabytes for each.
 const SEND_BUFFER_BYTES: u32 = 256 * 1024;
+
+/// What happened to devices and was not heard of yet; who is further behind misses the oldest.
+const DEVICE_EVENTS: usize = 64;
 
 /// How often the last use of tokens is written down.
 const USES_INTERVAL: Duration = Duration::from_secs(60);
@@ -72,6 +72,8 @@ impl Gateway {
         let door = Door {
             links,
             tokens,
+            devices: config.devices,
+            device_events: broadcast::Sender::new(DEVICE_EVENTS),
             site: Site::new(&config.hosts, &config.origins, &config.proxies),
             runtime,
             assets,
@@ -116,7 +118,7 @@ impl Gateway {
     pub async fn serve(self) {
         let tasks = self.door.runtime.tasks().clone();
         let stop = tasks.token();
-        if tasks.spawn("token uses", note_uses(Arc::clone(&self.door.tokens), tasks.token())).is_err() {
+        if tasks.spawn("token uses", note_uses(Arc::clone(&self.door), tasks.token())).is_err() {
             return;
         }
         let health = openclaw::follow_health(Arc::clone(&self.door), tasks.token());
@@ -216,15 +218,17 @@ async fn own(socket: Option<&OwnSocket>, audit: &Audit) -> std::io::Result<tokio
     }
 }
 
-/// Writes down now and then when tokens were used last, and once more at the end.
-async fn note_uses(tokens: Arc<Tokens>, stop: CancellationToken) {
+/// Writes down now and then when tokens and devices were used last, and once more at the end.
+async fn note_uses(door: Arc<Door>, stop: CancellationToken) {
     let mut over = false;
     while !over {
         over = tokio::time::timeout(USES_INTERVAL, stop.cancelled()).await.is_ok();
-        let tokens = Arc::clone(&tokens);
-        match tokio::task::spawn_blocking(move || tokens.flush()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "note the use of tokens"),
+        let door = Arc::clone(&door);
+        match tokio::task::spawn_blocking(move || (door.tokens.flush(), door.devices.flush())).await {
+            Ok((tokens, devices)) => {
+                tokens.err().into_iter().for_each(|error| tracing::warn!(%error, "note the use of tokens"));
+                devices.err().into_iter().for_each(|error| tracing::warn!(%error, "note the use of devices"));
+            }
             Err(error) => tracing::error!(%error, "note the use of tokens"),
         }
     }

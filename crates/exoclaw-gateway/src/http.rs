@@ -9,16 +9,19 @@ pub(crate) mod upgrade;
 use std::{convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
-use exoclaw_protocol::{ChatInjectParams, ChatInjectResult, ChatSendParams, ChatSendResult, RpcError, limits};
+use exoclaw_protocol::{
+    ChatInjectParams, ChatInjectResult, ChatSendParams, ChatSendResult, DeviceId, RpcError, limits,
+};
 use exoclaw_runtime::{Runtime, Subscription, metrics::Credential};
 use exoclaw_store::{
-    Tokens,
+    Devices, Paired, Tokens,
     audit::{Decision, Entry, What},
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::broadcast;
 
 pub use self::assets::{Asset, Assets, NoAssets};
 use crate::{
@@ -30,7 +33,7 @@ use crate::{
     openclaw::{Health, OpenClaw, Presence},
     rates::Asking,
     site::Site,
-    socket::JsonRpc,
+    socket::{JsonRpc, devices::DeviceEvent},
     webhook,
     wire::{Peer, Wire},
 };
@@ -48,6 +51,9 @@ pub(crate) type Answer = Response<Body>;
 pub(crate) struct Door {
     pub(crate) links: LoginLinks,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) devices: Arc<Devices>,
+    /// Tells operators of devices.
+    pub(crate) device_events: broadcast::Sender<Arc<DeviceEvent>>,
     pub(crate) site: Site,
     pub(crate) runtime: Runtime,
     pub(crate) assets: Arc<dyn Assets>,
@@ -80,7 +86,20 @@ impl Door {
 
     /// Checks a token that was shown anywhere else, and counts what became of it.
     pub(crate) fn token(&self, token: &str, peer: Peer) -> Result<Option<Pass>, TooMany> {
-        let checked = self.auth().token(token, peer.source());
+        self.counted(self.auth().token(token, peer.source()))
+    }
+
+    /// Checks a device's own token, and counts what became of it.
+    pub(crate) fn device_token(
+        &self,
+        id: &DeviceId,
+        token: &str,
+        peer: Peer,
+    ) -> Result<Option<(Pass, Paired)>, TooMany> {
+        self.counted(self.auth().device(&self.devices, id, token, peer.source()))
+    }
+
+    fn counted<T>(&self, checked: Result<Option<T>, TooMany>) -> Result<Option<T>, TooMany> {
         self.runtime.metrics().credential(match &checked {
             Ok(Some(_)) => Credential::Allowed,
             Ok(None) => Credential::Refused,

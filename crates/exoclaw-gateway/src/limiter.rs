@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Code,
     /// What a platform would have signed.
     Webhook,
+    /// Nothing is shown but a key that nobody knows yet.
+    Stranger,
 }
 
 /// Counts wrong credentials by where they come from.

@@ -1,12 +1,14 @@
 //! The frames of OpenClaw's gateway protocol at `/`, so that its clients just work. What is said differs; credentials,
 //! limits and runs are those of every other connection.
 
+mod admission;
 mod answers;
 mod approvals;
 mod attachment;
 mod changes;
 mod chat;
 mod cron;
+mod devices;
 mod handshake;
 mod health;
 mod history;
@@ -40,6 +42,7 @@ pub(crate) use self::{
 };
 use crate::socket::{
     changes::Changed,
+    devices::DeviceEvent,
     dialect::{Desk, Dialect, Goodbye, Greeted},
     outbox::Outbox,
 };
@@ -57,12 +60,15 @@ struct Talk {
     line: Arc<Line>,
     telling: Telling,
     jobs: broadcast::Receiver<Arc<JobEvent>>,
+    devices: broadcast::Receiver<Arc<DeviceEvent>>,
 }
 
 /// What happens outside of sessions.
 pub(crate) enum News {
     /// To a job.
     Job(Arc<JobEvent>),
+    /// To a device that waits.
+    Device(Arc<DeviceEvent>),
 }
 
 impl OpenClaw {
@@ -93,9 +99,13 @@ impl Dialect for OpenClaw {
                 let line = Arc::new(Line::new(&connected, desk.door));
                 let telling = Telling::new(Arc::clone(&line), Arc::clone(&self.clock));
                 let jobs = desk.door.runtime.job_events();
-                self.talk = Some(Talk { line: Arc::clone(&line), telling, jobs });
+                let devices = desk.door.device_events.subscribe();
+                self.talk = Some(Talk { line: Arc::clone(&line), telling, jobs, devices });
                 let door = Arc::clone(desk.door);
-                Greeted::In(connected.pass, Box::pin(handshake::welcome(door, line, connected.request)))
+                Greeted::In(
+                    connected.pass,
+                    Box::pin(handshake::welcome(door, line, connected.request, connected.issue)),
+                )
             }
             Err(turned) => turned.into(),
         }
@@ -133,13 +143,9 @@ impl Dialect for OpenClaw {
 
     async fn news(&mut self) -> News {
         let Some(talk) = &mut self.talk else { return std::future::pending().await };
-        loop {
-            match talk.jobs.recv().await {
-                Ok(event) => return News::Job(event),
-                // The lists say how jobs are now.
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => std::future::pending().await,
-            }
+        tokio::select! {
+            event = heard(&mut talk.jobs) => News::Job(event),
+            event = heard(&mut talk.devices) => News::Device(event),
         }
     }
 
@@ -147,6 +153,7 @@ impl Dialect for OpenClaw {
         if let Some(talk) = &mut self.talk {
             match news {
                 News::Job(event) => talk.telling.job(&event, outbox),
+                News::Device(event) => talk.telling.device(&event, outbox),
             }
         }
     }
@@ -158,6 +165,17 @@ impl Dialect for OpenClaw {
     fn wake(&mut self, now: Instant, outbox: &mut Outbox) {
         if let Some(talk) = &mut self.talk {
             talk.telling.tick(now, outbox);
+        }
+    }
+}
+
+/// The next event. Who is too far behind hears a later one: the lists say how things are now.
+async fn heard<T: Clone>(events: &mut broadcast::Receiver<T>) -> T {
+    loop {
+        match events.recv().await {
+            Ok(event) => return event,
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 }

@@ -59,9 +59,9 @@ impl Asking {
         Self { rates, credentials: Meters::new(TOKENS + 2), sessions: Meters::new(SESSIONS) }
     }
 
-    /// Counts a request against its credential.
+    /// Counts a request against its credential: of a device, against that of whoever let it in.
     pub(crate) fn by(&self, who: &Who, units: u32) -> Result<(), RpcError> {
-        let taken = self.credentials.take(who, units, self.rates.credential);
+        let taken = self.credentials.take(&who.credential(), units, self.rates.credential);
         taken.map_err(|wait| too_many("this credential asks for too much in too short a time", wait))
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod changes;
+pub(crate) mod devices;
 pub(crate) mod dialect;
 #[cfg(feature = "test-util")]
 pub(crate) mod echo;
@@ -377,7 +378,7 @@ async fn exchange(frames: &mut Frames<Wire>, outbox: &mut Outbox, reads: bool) -
 /// The credential was revoked; waits for ever where there is none.
 async fn revoked(pass: Option<&Pass>) {
     match pass {
-        Some(pass) => pass.revoked.cancelled().await,
+        Some(pass) => pass.revoked().await,
         None => std::future::pending().await,
     }
 }

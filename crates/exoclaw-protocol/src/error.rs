@@ -90,6 +90,8 @@ codes! {
     UnknownRun = -32021, "unknown_run", retryable: false;
     /// The scheduler has no such job.
     UnknownJob = -32022, "unknown_job", retryable: false;
+    /// There is no such device, or none that waits.
+    UnknownDevice = -32023, "unknown_device", retryable: false;
 }
 
 impl fmt::Display for ErrorCode {

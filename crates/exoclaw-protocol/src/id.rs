@@ -155,6 +155,12 @@ text_id! {
 }
 
 text_id! {
+    /// Names a device: the SHA-256 of its public key, in hexadecimal.
+    DeviceId, "device id", "want 64 of 0-9 and a-f",
+    |text| text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+text_id! {
     /// Names one run of an agent, unique over all sessions.
     RunId, "run id", "want 1 to 64 of A-Z, a-z, 0-9, '_' and '-'",
     |text| (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')

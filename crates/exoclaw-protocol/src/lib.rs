@@ -18,6 +18,7 @@ mod approval;
 mod attachment;
 mod channel;
 mod cron;
+mod device;
 mod error;
 mod event;
 mod id;
@@ -43,10 +44,12 @@ pub use approval::{
 };
 pub use channel::{ChannelInfo, ChannelListParams, ChannelListResult};
 pub use cron::*;
+pub use device::*;
 pub use error::{ErrorCode, RpcError};
 pub use event::{AbortReason, Event, SessionEvent, StopReason, Usage};
 pub use id::{
-    AgentId, ApprovalId, CallId, ChannelName, IdError, IdempotencyKey, JobId, PluginName, RunId, TokenName, ToolName,
+    AgentId, ApprovalId, CallId, ChannelName, DeviceId, IdError, IdempotencyKey, JobId, PluginName, RunId, TokenName,
+    ToolName,
 };
 pub use message::{Block, Message, Omitted, Role};
 pub use method::{Call, Method, MethodInfo, Scope};

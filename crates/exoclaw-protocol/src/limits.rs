@@ -148,3 +148,15 @@ pub const CRON_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A job that is later than that is not run for the time it missed.
 pub const CRON_LATENESS: Duration = Duration::from_secs(60 * 60);
+
+/// Devices that are let in at the same time; a further one is refused.
+pub const DEVICES: usize = 256;
+
+/// Devices that wait to be let in; the one that asked first goes.
+pub const DEVICES_WAITING: usize = 64;
+
+/// Time that a device waits without asking again.
+pub const DEVICE_WAIT: Duration = Duration::from_secs(10 * 60);
+
+/// Characters of each text that a device says of itself; the rest is cut off.
+pub const DEVICE_TEXT: usize = 64;

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    ErrorCode, RpcError, approval::*, channel::*, cron::*, error::brief, params::*, run::*, session::*, spending::*,
-    token::*,
+    ErrorCode, RpcError, approval::*, channel::*, cron::*, device::*, error::brief, params::*, run::*, session::*,
+    spending::*, token::*,
 };
 
 /// What a credential allows.
@@ -162,6 +162,14 @@ methods! {
     CronRun = "cron.run", Admin, CronRunParams -> JobRun;
     /// Ways to agents from other platforms.
     ChannelList = "channel.list", Read, ChannelListParams -> ChannelListResult;
+    /// Devices that are let in, and those that wait for it.
+    DeviceList = "device.list", Admin, DeviceListParams -> DeviceListResult;
+    /// Lets in a device that waits.
+    DeviceApprove = "device.approve", Admin, DeviceApproveParams -> DeviceInfo;
+    /// Sends away a device that waits.
+    DeviceReject = "device.reject", Admin, DeviceRejectParams -> DeviceRejectResult;
+    /// Ends a device.
+    DeviceRemove = "device.remove", Admin, DeviceRemoveParams -> DeviceRemoveResult;
     /// What models used and cost, and what they may.
     Usage = "usage", Admin, UsageParams -> UsageResult;
     /// Makes a token, and shows it once.

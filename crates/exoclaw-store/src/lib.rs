@@ -29,6 +29,7 @@ pub mod audit;
 pub mod conformance;
 mod conversation;
 mod credentials;
+mod devices;
 mod encoded;
 mod error;
 mod memory;
@@ -41,6 +42,7 @@ mod tokens;
 
 pub use conversation::Conversation;
 pub use credentials::{CredentialError, CredentialName, Credentials};
+pub use devices::{Candidate, DEVICE_TOKEN, DeviceError, Devices, Paired};
 pub use error::{AppendError, Cause, KvError, ReadError};
 pub use memory::MemoryStore;
 pub use record::{Entry, Record, RunOutcome};

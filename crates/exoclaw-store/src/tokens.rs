@@ -18,7 +18,8 @@ use exoclaw_protocol::{
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::TokenError;
-use self::file::{Digest, Record, TokenFile};
+pub(crate) use self::file::{Digest, digest, optional};
+use self::file::{Record, TokenFile};
 
 /// Tokens that there may be at the same time.
 pub const TOKENS: usize = 256;
@@ -88,11 +89,15 @@ impl Tokens {
 
     /// Whose token that is, if it is good now; notes the use. Takes the same time however many tokens there are.
     pub fn check(&self, shown: &str, now_ms: u64) -> Option<Holder> {
-        let digest = file::digest(shown);
+        self.check_digest(&digest(shown), now_ms)
+    }
+
+    /// The same, of a token whose SHA-256 is known.
+    pub fn check_digest(&self, digest: &[u8; 32], now_ms: u64) -> Option<Holder> {
         let mut state = self.lock();
-        let at = *state.by_digest.get(&digest)?;
+        let at = *state.by_digest.get(digest)?;
         let Token { record, active, next } = state.tokens.get_mut(at)?;
-        let revoked = match record.matches(&digest) {
+        let revoked = match record.matches(digest) {
             (true, _) => active.clone(),
             (false, true) => next.clone(),
             (false, false) => return None,
@@ -249,10 +254,15 @@ fn place(tokens: &[Token], name: &TokenName) -> Result<usize, usize> {
 }
 
 /// A new token and its digest.
-fn draw() -> Result<(ShownOnce, file::Digest), TokenError> {
-    let mut bytes = zeroize::Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *bytes).map_err(TokenError::Random)?;
-    let token = ShownOnce::new(format!("exo_{}", hex::encode(*bytes)));
-    let digest = file::digest(token.expose());
+fn draw() -> Result<(ShownOnce, Digest), TokenError> {
+    let token = ShownOnce::new(format!("exo_{}", hex::encode(*random::<32>().map_err(TokenError::Random)?)));
+    let digest = digest(token.expose());
     Ok((token, digest))
+}
+
+/// Random bytes, of which no copy is left in memory.
+pub(crate) fn random<const N: usize>() -> Result<zeroize::Zeroizing<[u8; N]>, getrandom::Error> {
+    let mut bytes = zeroize::Zeroizing::new([0; N]);
+    getrandom::fill(&mut *bytes)?;
+    Ok(bytes)
 }

@@ -52,7 +52,7 @@ impl Listening {
             // A stopping daemon has ended its runs: what they said is there.
             let event = tokio::select! {
                 biased;
-                () = self.pass.revoked.cancelled() => {
+                () = self.pass.revoked() => {
                     return failed(ErrorCode::Unauthorized, "the token was revoked");
                 }
                 event = self.subscription.next() => event,

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
-    approvals, changes, chat, cron, history,
+    approvals, changes, chat, cron, devices, history,
     line::{Line, text},
     lists, sessions, settings, tools, usage,
 };
@@ -202,6 +202,12 @@ async fn call(
         Method::LogsTail => settings::log(door, &read.to()?),
         Method::UsageStatus => Ok(usage::status(door).into()),
         Method::UsageCost => usage::cost(door, line, read.to()?).await,
+        Method::DevicePairList => Ok(devices::list(door)),
+        Method::DevicePairApprove => devices::approve(door, caller, line, read.to()?).await,
+        Method::DevicePairReject => devices::reject(door, caller, line, read.to()?).await,
+        Method::DevicePairRemove => devices::remove(door, caller, line, read.to()?).await,
+        Method::DeviceTokenRotate => devices::rotate(door, caller, line, read.to()?).await,
+        Method::DeviceTokenRevoke => devices::revoke(door, caller, line, read.to()?).await,
         Method::ApprovalsList => approvals::list(door, line),
         Method::ApprovalsGet => approvals::get(door, line, &read.to()?),
         Method::ApprovalsResolve => approvals::resolve(door, caller, line, read.to()?).await,

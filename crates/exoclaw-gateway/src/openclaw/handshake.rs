@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use exoclaw_protocol::{
-    limits,
+    ShownOnce, limits,
     openclaw::{
         Connect, Decoded, Features, HelloAuth, HelloOk, Method, OperatorScope, Policy, Refusal, Request, Response,
         Role, Server, SessionDefaults, Snapshot, StateVersion, Version, decode,
@@ -12,11 +12,14 @@ use exoclaw_protocol::{
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::{Line, line, lists, proof, telling};
+use super::{
+    Line,
+    admission::{self, Admitted, Issue},
+    line, lists, telling,
+};
 use crate::{
     auth::Pass,
     http::Door,
-    limiter::TooMany,
     socket::dialect::{Desk, Done, Greeted},
 };
 
@@ -30,6 +33,8 @@ pub(super) struct Connected {
     pub(super) pass: Pass,
     pub(super) version: Version,
     pub(super) scopes: Vec<OperatorScope>,
+    /// The token that its device is to be given.
+    pub(super) issue: Option<Issue>,
     pub(super) tool_events: bool,
     /// What others are told of them.
     pub(super) presence: Value,
@@ -70,8 +75,8 @@ pub(super) fn connect(text: &str, nonce: &str, desk: &Desk<'_>) -> Result<Connec
     }
     let connect = Connect::parse(params).map_err(|(refusal, version)| because(refusal, version))?;
     let version = connect.version;
-    let pass = check(&connect, nonce, desk).map_err(|refusal| because(refusal, version))?;
-    let scopes = granted(&connect, &pass);
+    let Admitted { pass, scopes, issue } =
+        admission::check(&connect, nonce, desk).map_err(|refusal| because(refusal, version))?;
     let now_ms = desk.door.runtime.clock().now_ms();
     Ok(Connected {
         request: id,
@@ -80,39 +85,8 @@ pub(super) fn connect(text: &str, nonce: &str, desk: &Desk<'_>) -> Result<Connec
         presence: presence(&connect, &scopes, now_ms),
         pass,
         scopes,
+        issue,
     })
-}
-
-fn check(connect: &Connect, nonce: &str, desk: &Desk<'_>) -> Result<Pass, Refusal> {
-    // There are no machines here that do things for the gateway: plugins do.
-    if connect.role == Role::Node {
-        return Err(Refusal::Role);
-    }
-    if let Some(device) = &connect.device {
-        let now_ms = desk.door.runtime.clock().now_ms();
-        proof::check(device, connect, nonce, now_ms).map_err(Refusal::Device)?;
-    }
-    let Some(shown) = connect.auth.shown() else {
-        // The upgrade may have shown a credential.
-        let missing = if connect.device.is_some() { Refusal::TokenMissing } else { Refusal::NoDevice };
-        return desk.pass.cloned().ok_or(missing);
-    };
-    match desk.token(shown) {
-        Ok(Some(pass)) => Ok(pass),
-        Ok(None) => Err(Refusal::TokenMismatch),
-        Err(TooMany { retry_after }) => {
-            Err(Refusal::RateLimited { retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX) })
-        }
-    }
-}
-
-/// What was asked for, as far as the credential goes. Whoever asks for everything gets all of that; so does whoever asks for
-/// nothing in version 3.
-fn granted(connect: &Connect, pass: &Pass) -> Vec<OperatorScope> {
-    let asked: Vec<OperatorScope> = connect.scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
-    let all = asked.contains(&OperatorScope::Admin) || (connect.version == Version::V3 && connect.scopes.is_empty());
-    let wanted = |scope: &OperatorScope| all || asked.contains(scope);
-    OperatorScope::ALL.into_iter().filter(wanted).filter(|scope| pass.scope.covers(scope.needs())).collect()
 }
 
 fn presence(connect: &Connect, scopes: &[OperatorScope], now_ms: u64) -> Value {
@@ -142,21 +116,32 @@ fn presence(connect: &Connect, scopes: &[OperatorScope], now_ms: u64) -> Value {
 }
 
 /// Answers `connect`.
-pub(super) async fn welcome(door: Arc<Door>, line: Arc<Line>, request: String) -> Done {
-    let response = match hello(&door, &line).await {
+pub(super) async fn welcome(door: Arc<Door>, line: Arc<Line>, request: String, issue: Option<Issue>) -> Done {
+    // A device that gets no token is let in all the same: its credential was good.
+    let token = match issue {
+        Some(issue) => issue.token(&door).await,
+        None => None,
+    };
+    let response = match hello(&door, &line, token).await {
         Ok(hello) => Response::ok(request, serde_json::to_value(hello).unwrap_or_default()),
         Err(error) => Response::error(request, super::answers::error_of(&error, line.version)),
     };
     Done { text: Some(line::text(&response)), ..Done::default() }
 }
 
-async fn hello(door: &Door, line: &Line) -> Result<HelloOk, exoclaw_protocol::RpcError> {
+async fn hello(door: &Door, line: &Line, token: Option<ShownOnce>) -> Result<HelloOk, exoclaw_protocol::RpcError> {
     let status = door.runtime.status().await?;
     let default = lists::default_agent(door).to_owned();
     let (presence, version) = line.presence.snapshot();
     let methods = Method::ALL.iter().filter(|method| method.since() <= line.version);
-    let auth =
-        HelloAuth { role: Role::Operator.to_string(), scopes: line.scopes.iter().map(ToString::to_string).collect() };
+    // Version 3 tells it with a device's own token alone.
+    let tells_auth = line.version >= Version::V4 || token.is_some();
+    let auth = HelloAuth {
+        role: Role::Operator.to_string(),
+        scopes: line.scopes.iter().map(ToString::to_string).collect(),
+        issued_at_ms: token.is_some().then(|| door.runtime.clock().now_ms()),
+        device_token: token,
+    };
     let hello = HelloOk {
         protocol: line.version.number(),
         server: Server { version: status.version.clone(), conn_id: crate::auth::random_text() },
@@ -177,8 +162,7 @@ async fn hello(door: &Door, line: &Line) -> Result<HelloOk, exoclaw_protocol::Rp
                 model_configured: Some(true),
             },
         },
-        // Version 3 tells it with a device's own token, which nobody gets here.
-        auth: (line.version >= Version::V4).then_some(auth),
+        auth: tells_auth.then_some(auth),
         policy: Policy {
             max_payload: limits::MESSAGE_BYTES,
             max_buffered_bytes: limits::SOCKET_OUTBOX_BYTES,

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    cron,
+    cron, devices,
     line::{Line, said, text},
     lists, sessions,
 };
-use crate::socket::{changes::Changed, outbox::Outbox};
+use crate::socket::{changes::Changed, devices::DeviceEvent, outbox::Outbox};
 
 /// What is told.
 pub(super) const EVENTS: &[&str] = &[
@@ -23,6 +23,8 @@ pub(super) const EVENTS: &[&str] = &[
     "chat",
     "agent",
     "cron",
+    "device.pair.requested",
+    "device.pair.resolved",
     "presence",
     "health",
     "tick",
@@ -107,6 +109,25 @@ impl Telling {
         if self.line.may(OperatorScope::Read) {
             let payload = cron::event(event, self.clock.now_ms(), self.line.version);
             self.say_if_room("cron", payload, None, outbox);
+        }
+    }
+
+    /// Tells whoever lets devices in what happened to one that waits.
+    pub(super) fn device(&mut self, event: &DeviceEvent, outbox: &mut Outbox) {
+        if !self.line.may(OperatorScope::Pairing) {
+            return;
+        }
+        match event {
+            DeviceEvent::Requested(request) => {
+                self.say_if_room("device.pair.requested", devices::waiting(request), None, outbox);
+            }
+            DeviceEvent::Resolved { request, approved } => {
+                let payload = json!({
+                    "requestId": request.request_id, "deviceId": request.device,
+                    "decision": if *approved { "approved" } else { "rejected" }, "ts": self.clock.now_ms(),
+                });
+                self.say_if_room("device.pair.resolved", payload, None, outbox);
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use futures::{FutureExt, future::join_all};
 use serde_json::value::RawValue;
 
 use super::{
-    approvals,
+    approvals, devices,
     dialect::{Caller, Done, Follow},
     frames::SENT_MESSAGE_BYTES,
     jobs, sessions, tokens,
@@ -167,6 +167,10 @@ async fn call(door: &Door, caller: &Caller, method: &str, params: Option<&RawVal
         Call::CronUpdate(params) => plain(&jobs::update(door, caller, params).await?),
         Call::CronRemove(params) => plain(&jobs::remove(door, caller, params).await?),
         Call::CronRun(params) => plain(&jobs::run(door, caller, params).await?),
+        Call::DeviceList(_) => plain(&door.devices.list(runtime.clock().now_ms())),
+        Call::DeviceApprove(params) => plain(&devices::approve(door, caller, params, |_| true).await?),
+        Call::DeviceReject(params) => plain(&devices::reject(door, caller, params).await?.0),
+        Call::DeviceRemove(params) => plain(&devices::remove(door, caller, params).await?),
         Call::Usage(params) => plain(&runtime.usage(params).await?),
         Call::PluginList(_) => plain(&runtime.plugins()),
         Call::ChannelList(_) => plain(&runtime.channels().await?),

@@ -3,13 +3,17 @@
 mod changes;
 mod chat;
 mod cron;
+mod devices;
 mod handshake;
 mod health;
 mod methods;
 mod settings;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use exoclaw_protocol::openclaw::Version;
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::support::{Socket, TOKEN, World};
 
@@ -112,5 +116,34 @@ impl Claw {
             }
         }
         chats
+    }
+}
+
+/// A device with a key of its own.
+struct Device(Ed25519KeyPair);
+
+impl Device {
+    fn new(seed: u8) -> Self {
+        Self(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap())
+    }
+
+    fn id(&self) -> String {
+        hex::encode(Sha256::digest(self.0.public_key()))
+    }
+
+    fn proof(&self, params: &Value, nonce: &str, at_ms: u64, form: &str) -> Value {
+        let id = self.id();
+        let scopes: Vec<&str> = params["scopes"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
+        let scopes = scopes.join(",");
+        let shown = [&params["auth"]["token"], &params["auth"]["deviceToken"]];
+        let token = shown.into_iter().flat_map(Value::as_str).next().unwrap_or_default();
+        let mut text = format!("{form}|{id}|gateway-client|backend|operator|{scopes}|{at_ms}|{token}|{nonce}");
+        if form == "v3" {
+            text.push_str("|linux|");
+        }
+        json!({
+            "id": id, "publicKey": URL_SAFE_NO_PAD.encode(self.0.public_key()), "signedAt": at_ms, "nonce": nonce,
+            "signature": URL_SAFE_NO_PAD.encode(self.0.sign(text.as_bytes())),
+        })
     }
 }

@@ -75,6 +75,8 @@ fn bounds() {
         limits::CRON_JOBS.to_string(),
         limits::CRON_RUNS.to_string(),
         kib(limits::CRON_TEXT_BYTES),
+        limits::DEVICES.to_string(),
+        limits::DEVICES_WAITING.to_string(),
     ];
     assert_eq!(said, done);
 }

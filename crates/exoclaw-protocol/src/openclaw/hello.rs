@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{StateVersion, Version};
+use crate::ShownOnce;
 
 /// The answer to `connect`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -85,6 +86,12 @@ pub struct HelloAuth {
     pub role: String,
     /// What it may do: what it asked for, as far as its credential goes.
     pub scopes: Vec<String>,
+    /// The device's own token, said this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_token: Option<ShownOnce>,
+    /// When that was made, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issued_at_ms: Option<u64>,
 }
 
 /// Bounds that the client keeps to.

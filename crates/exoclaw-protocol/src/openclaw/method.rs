@@ -353,6 +353,24 @@ methods! {
     UsageStatus = "usage.status", Read, V3, [];
     /// What was used and spent, by day.
     UsageCost = "usage.cost", Read, V3, [optional("days", Kind::Int { min: 1, max: 366 })];
+    /// Devices that are let in, and those that wait for it.
+    DevicePairList = "device.pair.list", Pairing, V3, [];
+    /// Lets in a device that waits.
+    DevicePairApprove = "device.pair.approve", Pairing, V3, [required("requestId", TEXT)];
+    /// Sends it away.
+    DevicePairReject = "device.pair.reject", Pairing, V3, [required("requestId", TEXT)];
+    /// Ends a device.
+    DevicePairRemove = "device.pair.remove", Pairing, V4, [required("deviceId", TEXT)];
+    /// Gives a device a new token.
+    DeviceTokenRotate = "device.token.rotate", Pairing, V3, [
+        required("deviceId", TEXT),
+        required("role", Kind::OneOf(&["operator"])),
+    ];
+    /// Takes a device's token away.
+    DeviceTokenRevoke = "device.token.revoke", Pairing, V3, [
+        required("deviceId", TEXT),
+        required("role", Kind::OneOf(&["operator"])),
+    ];
     /// Calls that wait to be allowed.
     ApprovalsList = "exec.approval.list", Approvals, V4, [];
     /// One of them.

@@ -2,20 +2,27 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 use crate::Scope;
 
 /// What a connection of an operator may do. `operator.admin` is all of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum OperatorScope {
     /// Everything.
+    #[serde(rename = "operator.admin")]
     Admin,
     /// Look, but not act.
+    #[serde(rename = "operator.read")]
     Read,
     /// Talk to agents; includes [`Read`](Self::Read).
+    #[serde(rename = "operator.write")]
     Write,
     /// Allow or deny calls that wait for it.
+    #[serde(rename = "operator.approvals")]
     Approvals,
     /// Let devices in.
+    #[serde(rename = "operator.pairing")]
     Pairing,
 }
 

@@ -48,6 +48,8 @@ words! {
         Method = "method",
         /// A token is made, changed or ended.
         Token = "token",
+        /// A device is let in, sent away or ended.
+        Device = "device",
         /// A job of the scheduler is made, changed, run by hand or removed.
         Job = "job",
         /// A session is set, begun anew, shortened or deleted.

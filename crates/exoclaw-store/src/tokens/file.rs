@@ -23,9 +23,9 @@ const FILE_BYTES: usize = 1024 * 1024;
 const VERSION: u32 = 1;
 
 /// SHA-256 of a token.
-pub(super) type Digest = [u8; 32];
+pub(crate) type Digest = [u8; 32];
 
-pub(super) fn digest(token: &str) -> Digest {
+pub(crate) fn digest(token: &str) -> Digest {
     <Sha256 as sha2::Digest>::digest(token.as_bytes()).into()
 }
 
@@ -68,20 +68,20 @@ impl Record {
     }
 }
 
-mod optional {
+pub(crate) mod optional {
     use serde::{Deserialize, Deserializer, Serializer};
 
     use super::Digest;
 
     #[expect(clippy::ref_option, reason = "serde calls it so")]
-    pub(super) fn serialize<S: Serializer>(digest: &Option<Digest>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(digest: &Option<Digest>, serializer: S) -> Result<S::Ok, S::Error> {
         match digest {
             Some(digest) => serializer.serialize_str(&hex::encode(digest)),
             None => serializer.serialize_none(),
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Digest>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Digest>, D::Error> {
         #[derive(Deserialize)]
         struct Hex(#[serde(with = "hex::serde")] Digest);
         Ok(Option::<Hex>::deserialize(deserializer)?.map(|Hex(digest)| digest))

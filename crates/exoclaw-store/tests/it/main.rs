@@ -3,6 +3,7 @@
 
 mod audit;
 mod credentials;
+mod devices;
 mod format;
 mod memory;
 mod sqlite;

@@ -21,8 +21,10 @@ impl Class {
             (What::Token, "create") => (3001, 1),
             (What::Token, "rotate") => (3001, 4),
             (What::Token, _) => (3001, 6),
+            (What::Device, "pair" | "approve") => (3001, 1),
+            (What::Device, "remove") => (3001, 6),
             // Account Change: Other
-            (What::Login, _) => (3001, 99),
+            (What::Login | What::Device, _) => (3001, 99),
             // Entity Management: Create, Update, Delete
             (What::Job, "add") => (3004, 1),
             (What::Job, "remove") | (What::Session, "delete") => (3004, 4),

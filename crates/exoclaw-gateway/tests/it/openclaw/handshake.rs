@@ -5,12 +5,10 @@ use exoclaw_protocol::{
     Scope, TokenCreateParams,
     openclaw::{Method, Version},
 };
-use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use super::{BOTH, Claw, connect_params, request};
+use super::{BOTH, Claw, Device, connect_params, request};
 use crate::support::{TOKEN, World};
 
 /// A frame that was sent to a server of theirs, and what came of it.
@@ -148,34 +146,11 @@ async fn scopes_stay_inside_the_credentials() {
     assert_eq!(message, "unauthorized role: operator");
 }
 
-/// A device with a key of its own.
-struct Device(Ed25519KeyPair);
-
-impl Device {
-    fn new() -> Self {
-        Self(Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap())
-    }
-
-    fn proof(&self, params: &Value, nonce: &str, at_ms: u64, form: &str) -> Value {
-        let id = hex::encode(Sha256::digest(self.0.public_key()));
-        let scopes: Vec<&str> = params["scopes"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
-        let scopes = scopes.join(",");
-        let mut text = format!("{form}|{id}|gateway-client|backend|operator|{scopes}|{at_ms}|{TOKEN}|{nonce}");
-        if form == "v3" {
-            text.push_str("|linux|");
-        }
-        json!({
-            "id": id, "publicKey": URL_SAFE_NO_PAD.encode(self.0.public_key()), "signedAt": at_ms, "nonce": nonce,
-            "signature": URL_SAFE_NO_PAD.encode(self.0.sign(text.as_bytes())),
-        })
-    }
-}
-
 #[tokio::test]
 async fn a_device_is_let_in_that_signed_this_connections_nonce_just_now() {
     let world = World::start().await;
     let now_ms = world.runtime.clock().now_ms();
-    let device = Device::new();
+    let device = Device::new(7);
     let bad_key = |proof: &mut Value| proof["publicKey"] = json!("AAAA");
     let other_id = |proof: &mut Value| proof["id"] = json!("00");
     let other_signature = |proof: &mut Value| proof["signature"] = json!(URL_SAFE_NO_PAD.encode([0; 64]));
