@@ -248,7 +248,7 @@ fn the_documented_examples_are_valid() {
     let loaded = Case::new(&uncommented(DEFAULTS)).load().unwrap();
     let config = loaded.config;
     assert_eq!((config.providers.len(), config.agents.len()), (1, 1));
-    assert_eq!((config.plugins.len(), config.bindings.len()), (2, 1));
+    assert_eq!((config.plugins.len(), config.channels.len(), config.bindings.len()), (3, 1, 1));
     let entry = loaded.entries.iter().find(|entry| entry.key == "agents[0].tools").unwrap();
     assert_eq!(entry.value, serde_json::json!(["echo", "notes.append"]));
 }
