@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 use exoclaw_protocol::RunId;
@@ -37,6 +38,14 @@ impl Epochs {
         let grow = |last: u64| now.max(last.saturating_add(1));
         let last = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(grow(last)));
         grow(last.unwrap_or_else(|last| last))
+    }
+}
+
+/// Waits so long; for ever where there is nothing to wait for.
+pub(crate) async fn after(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::{
 
 use crate::{
     approvals::Parking,
+    clock::after,
     journal::{Chain, CutOff, Journal, append_refusal, read_refusal},
     live::LiveRun,
     metrics::RunEnd,
@@ -129,19 +130,13 @@ async fn drive(inner: &Arc<Inner>, live: &LiveRun, journal: &Journal, parking: &
     };
     let timeout =
         live.origin.options.timeout_ms.map_or(inner.run_timeout, |ms| (ms > 0).then(|| Duration::from_millis(ms)));
-    let too_long = async {
-        match timeout {
-            Some(timeout) => tokio::time::sleep(timeout).await,
-            None => std::future::pending().await,
-        }
-    };
     // Every branch is dropped whole when another wins, and nothing is awaited in an arm.
     tokio::select! {
         biased;
         reason = live.stop.asked() => Ending::Aborted(reason),
         () = inner.interrupt.cancelled() => Ending::Suspended,
         () = parked => Ending::Suspended,
-        () = too_long => Ending::Aborted(AbortReason::Timeout),
+        () = after(timeout) => Ending::Aborted(AbortReason::Timeout),
         done = work => match done {
             Ok(Ok(end)) => Ending::Finished(end),
             Ok(Err(ending)) => ending,

@@ -16,7 +16,7 @@ use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered}
 use tokio::time::Instant;
 
 use super::{Channel, intake::call_id};
-use crate::{journal::Chain, runtime::Inner};
+use crate::{clock::after, journal::Chain, runtime::Inner};
 
 /// Sessions of a channel whose answers are looked at together. Of more, those that were first go first.
 const SESSIONS: u32 = 256;
@@ -107,12 +107,7 @@ pub(crate) async fn deliver(inner: Arc<Inner>, channel: Arc<Channel>) {
             busy.insert(delivery.session.clone());
             under_way.push(attempt(inner.clone(), channel.clone(), delivery, settled, last).boxed());
         }
-        let pause = async {
-            match next {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
+        let pause = next.map(|at| at.saturating_duration_since(Instant::now()));
         // Whatever is dropped here was only waited for; an attempt that the end cuts short is made again by the next process.
         tokio::select! {
             biased;
@@ -122,7 +117,7 @@ pub(crate) async fn deliver(inner: Arc<Inner>, channel: Arc<Channel>) {
                 note(&mut waiting, delivery, end);
             }
             () = channel.wake.notified() => {}
-            () = pause => {}
+            () = after(pause) => {}
         }
     }
 }

@@ -8,7 +8,7 @@ use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::mpsc;
 
 use super::{Change, Command, JobAction, Kept, Timetable, sending::enter};
-use crate::{Runtime, journal::append_refusal};
+use crate::{Runtime, clock::after, journal::append_refusal};
 
 /// Longest time without a look at the clock, which may be set, or go on while the machine sleeps.
 const LOOK: Duration = Duration::from_secs(60);
@@ -89,18 +89,12 @@ impl Scheduler {
         self.follow_latest().await;
         loop {
             let wait = self.wait();
-            let due = async {
-                match wait {
-                    Some(wait) => tokio::time::sleep(wait).await,
-                    None => std::future::pending().await,
-                }
-            };
             // Each branch only receives; what is to be done comes after.
             tokio::select! {
                 biased;
                 () = closing.cancelled() => return,
                 () = stop.cancelled() => return,
-                () = due => self.see_to_due().await,
+                () = after(wait) => self.see_to_due().await,
                 Some((id, run)) = self.runs.next() => self.ended(&id, run).await,
                 Some(command) = self.commands.recv() => self.obey(command).await,
             }
