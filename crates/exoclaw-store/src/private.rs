@@ -3,7 +3,7 @@
 //! Whatever is wider is refused rather than mended, for it may have been read already.
 
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     io::{self, Read, Write},
     path::{Path, PathBuf},
 };
@@ -68,9 +68,15 @@ impl PrivateDirectory {
         self.open_to_write(name, OFlags::WRONLY | OFlags::APPEND | fresh)
     }
 
-    /// Opens a file for its lock, and makes it where it is not there.
-    pub(crate) fn lock_file(&self, name: &str) -> Result<File, CredentialError> {
-        self.open_to_write(name, OFlags::RDWR | OFlags::CREATE)
+    /// Locks a file, which is made where it is not there, until what is given back is dropped; nothing where another process
+    /// holds it.
+    pub(crate) fn lock(&self, name: &str) -> Result<Option<File>, CredentialError> {
+        let file = self.open_to_write(name, OFlags::RDWR | OFlags::CREATE)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(refused("lock", &self.file(name), error)),
+        }
     }
 
     /// Makes names that came and went durable.

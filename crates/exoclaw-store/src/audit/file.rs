@@ -1,9 +1,6 @@
 //! The files of a trail: each named for the number of its first record, the newest one written.
 
-use std::{
-    fs::{File, TryLockError},
-    io::Write,
-};
+use std::{fs::File, io::Write};
 
 use serde::{Deserialize, Serialize};
 
@@ -102,12 +99,7 @@ impl Trail {
     /// Takes a trail up, or begins one.
     pub(super) fn open(config: AuditConfig, now_ms: u64) -> Result<Self, TrailError> {
         let (records, heads) = (PrivateDirectory::new(&config.records), PrivateDirectory::new(&config.head));
-        let lock = records.lock_file(LOCK)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(TrailError::InUse { path: config.records }),
-            Err(TryLockError::Error(error)) => return Err(refused("lock", &records.file(LOCK), error).into()),
-        }
+        let Some(lock) = records.lock(LOCK)? else { return Err(TrailError::InUse { path: config.records }) };
         let kept = Head::read(&heads)?;
         let files = whole_files(&records, kept.as_ref())?;
         let (head, wrong, bytes) = match (&kept, files.last()) {

@@ -1,16 +1,13 @@
 //! `devices.json`: what is kept of devices.
 
-use std::{
-    fs::{File, TryLockError},
-    path::PathBuf,
-};
+use std::{fs::File, path::PathBuf};
 
 use exoclaw_protocol::{DeviceId, DeviceInfo, DeviceLook, TokenName, limits, openclaw::OperatorScope};
 use serde::{Deserialize, Serialize};
 
 use super::DeviceError;
 use crate::{
-    private::{PrivateDirectory, refused},
+    private::PrivateDirectory,
     tokens::{Digest, optional},
 };
 
@@ -76,12 +73,7 @@ impl DeviceFile {
     pub(super) fn open(directory: PathBuf) -> Result<(Self, Vec<Record>), DeviceError> {
         let directory = PrivateDirectory::new(directory);
         let path = directory.file(FILE);
-        let lock = directory.lock_file(LOCK)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(DeviceError::InUse { path }),
-            Err(TryLockError::Error(error)) => return Err(refused("lock", &directory.file(LOCK), error).into()),
-        }
+        let Some(lock) = directory.lock(LOCK)? else { return Err(DeviceError::InUse { path }) };
         let records = match directory.read(FILE, FILE_BYTES)? {
             Some(text) => records(&text).map_err(|source| DeviceError::Broken { path, source })?,
             None => Vec::new(),

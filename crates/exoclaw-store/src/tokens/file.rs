@@ -1,9 +1,6 @@
 //! `tokens.json`: what is kept of tokens.
 
-use std::{
-    fs::{File, TryLockError},
-    path::PathBuf,
-};
+use std::{fs::File, path::PathBuf};
 
 use exoclaw_protocol::{Scope, TokenInfo, TokenName};
 use serde::{Deserialize, Serialize};
@@ -11,7 +8,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::TokenError;
-use crate::private::{PrivateDirectory, refused};
+use crate::private::PrivateDirectory;
 
 const FILE: &str = "tokens.json";
 const LOCK: &str = "tokens.lock";
@@ -112,12 +109,7 @@ impl TokenFile {
     pub(super) fn open(directory: PathBuf) -> Result<(Self, Vec<Record>), TokenError> {
         let directory = PrivateDirectory::new(directory);
         let path = directory.file(FILE);
-        let lock = directory.lock_file(LOCK)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(TokenError::InUse { path }),
-            Err(TryLockError::Error(error)) => return Err(refused("lock", &directory.file(LOCK), error).into()),
-        }
+        let Some(lock) = directory.lock(LOCK)? else { return Err(TokenError::InUse { path }) };
         let records = match directory.read(FILE, FILE_BYTES)? {
             Some(text) => records(&text).map_err(|source| TokenError::Broken { path, source })?,
             None => Vec::new(),
