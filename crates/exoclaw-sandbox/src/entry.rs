@@ -29,8 +29,10 @@ pub(crate) trait Entry: Sync {
     /// What the caller gets.
     type End: Send;
 
-    /// An instance that was made ahead, if there is one.
-    fn ready(plugin: &Arc<plugin::Inner>) -> Option<(Store<State>, Self::Instance)>;
+    /// An instance that was made ahead, if there is one: none where calls are rare, or may be anybody's.
+    fn ready(_: &Arc<plugin::Inner>) -> Option<(Store<State>, Self::Instance)> {
+        None
+    }
 
     /// Makes an instance.
     fn instantiate(&self, store: &mut Store<State>) -> impl Future<Output = Result<Self::Instance>> + Send;
@@ -138,11 +140,6 @@ impl Entry for ReconcilingPluginPre<State> {
     type Input = ToolInput;
     type Answer = reconciler::Outcome;
     type End = Reconciled;
-
-    /// It is asked rarely.
-    fn ready(_: &Arc<plugin::Inner>) -> Option<(Store<State>, ReconcilingPlugin)> {
-        None
-    }
 
     async fn instantiate(&self, store: &mut Store<State>) -> Result<ReconcilingPlugin> {
         self.instantiate_async(store).await

@@ -1,7 +1,5 @@
 //! The two ways into a channel.
 
-use std::sync::Arc;
-
 use wasmtime::{Result, Store};
 
 use super::{ChannelError, Reaction, check, wit};
@@ -9,7 +7,6 @@ use crate::{
     CallError, Limits,
     bindings::channel::{ChannelPlugin, ChannelPluginPre},
     entry::Entry,
-    plugin,
     state::State,
 };
 
@@ -24,11 +21,6 @@ impl Entry for Receive<'_> {
     type Input = wit::Webhook;
     type Answer = Result<wit::Reaction, wit::Refusal>;
     type End = Result<Reaction, ChannelError>;
-
-    /// A flood of requests makes no instances before it is checked.
-    fn ready(_: &Arc<plugin::Inner>) -> Option<(Store<State>, ChannelPlugin)> {
-        None
-    }
 
     async fn instantiate(&self, store: &mut Store<State>) -> Result<ChannelPlugin> {
         self.0.instantiate_async(store).await
@@ -63,11 +55,6 @@ impl Entry for Send<'_> {
     type Input = wit::Outbound;
     type Answer = Result<wit::Receipt, wit::SendError>;
     type End = Result<Option<String>, ChannelError>;
-
-    /// The network takes longer.
-    fn ready(_: &Arc<plugin::Inner>) -> Option<(Store<State>, ChannelPlugin)> {
-        None
-    }
 
     async fn instantiate(&self, store: &mut Store<State>) -> Result<ChannelPlugin> {
         self.0.instantiate_async(store).await
