@@ -61,7 +61,7 @@ impl Start<'_> {
             path: loaded.path.display().to_string(),
             exists: loaded.exists,
             values: loaded.shown.clone(),
-            schema: serde_json::from_str(SCHEMA).unwrap_or_default(),
+            schema: SCHEMA,
         };
         let config = if self.demo { demo(loaded.config)? } else { loaded.config };
         let default = config.default_agent().ok_or_else(no_agents)?;

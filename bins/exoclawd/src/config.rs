@@ -28,10 +28,10 @@ pub(crate) use file::ConfigFile;
 
 use crate::{Env, Home};
 
-/// The built-in defaults, which are the documented ones.
 /// What can stand in a config, as a JSON schema.
 pub(crate) const SCHEMA: &str = include_str!("../../../specs/config.schema.json");
 
+/// The built-in defaults, which are the documented ones.
 const DEFAULTS: &str = include_str!("../../../specs/config.toml");
 
 /// Values from the command line.

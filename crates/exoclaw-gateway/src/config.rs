@@ -58,8 +58,8 @@ pub struct ShownConfig {
     pub exists: bool,
     /// All values in force.
     pub values: Value,
-    /// What can stand there, as a JSON schema.
-    pub schema: Value,
+    /// What can stand there, as the text of a JSON schema.
+    pub schema: &'static str,
 }
 
 impl GatewayConfig {

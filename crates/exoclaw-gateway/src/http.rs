@@ -198,6 +198,12 @@ async fn route(
         }
     };
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if entrance == Entrance::Main
+        && let Some(channel) = webhook::channel(request.uri().path())
+    {
+        let channel = channel.to_owned();
+        return webhook::answer(door, request, &channel, peer).await;
+    }
     match request.uri().path() {
         "/metrics" if reads && entrance == (Entrance::Metrics { is_local: true }) => metrics::answer(door),
         "/metrics" if reads => metrics::answer_reader(door, request.headers(), own_page, peer),
@@ -208,10 +214,6 @@ async fn route(
             upgrade::answer(door, &mut request, peer, own_page, place, || OpenClaw::new(clock))
         }
         path if api::has(path) => api::answer(door, request, own_page, peer, &place).await,
-        path if webhook::channel(path).is_some() => {
-            let channel = webhook::channel(path).unwrap_or_default().to_owned();
-            webhook::answer(door, request, &channel, peer).await
-        }
         "/livez" if reads => answer::text(StatusCode::OK, "ok\n"),
         "/readyz" if reads => match door.runtime.ready() {
             Ok(()) => answer::text(StatusCode::OK, "ok\n"),

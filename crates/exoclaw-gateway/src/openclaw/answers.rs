@@ -198,7 +198,7 @@ async fn call(
         Method::ToolsInvoke => tools::call(door, caller, line, read.to()?).await,
         Method::SkillsStatus => Ok(json!({ "workspaceDir": "", "managedSkillsDir": "", "skills": [] }).into()),
         Method::ConfigGet => Ok(settings::config(door).into()),
-        Method::ConfigSchema => Ok(settings::schema(door).into()),
+        Method::ConfigSchema => settings::schema(door),
         Method::LogsTail => settings::log(door, &read.to()?),
         Method::UsageStatus => Ok(usage::status(door).into()),
         Method::UsageCost => usage::cost(door, line, read.to()?).await,

@@ -52,8 +52,7 @@ pub(super) async fn status(door: &Door, line: &Line) -> Result<Reply, ErrorShape
 pub(super) async fn runs(door: &Door, line: &Line, asked: Runs) -> Result<Reply, ErrorShape> {
     let id = named(asked.id.as_ref(), asked.job_id.as_ref(), "cron.runs")?;
     let refused = |error: RpcError| refusal(&error, &id, line.version);
-    let jobs = door.runtime.cron_list().await.map_err(refused)?.jobs;
-    let job = jobs.iter().find(|job| job.id == id).ok_or_else(|| unknown(&id, line.version))?;
+    let job = present(door, line, &id).await?;
     let result = door.runtime.cron_runs(CronRunsParams { id: id.clone() }).await.map_err(refused)?;
     let mut ended: Vec<_> = result.runs.into_iter().filter(|run| run.status != JobStatus::Pending).collect();
     let total = ended.len();
@@ -67,7 +66,7 @@ pub(super) async fn runs(door: &Door, line: &Line, asked: Runs) -> Result<Reply,
             }
             None => None,
         };
-        entries.push(entry(job, &run, waited.as_ref(), line.version));
+        entries.push(entry(&job, &run, waited.as_ref(), line.version));
     }
     // Version 3 tells them as they were, version 4 the latest first.
     let latest_first = asked.sort_dir.map_or(line.version >= Version::V4, |direction| direction == Direction::Desc);
@@ -113,10 +112,9 @@ pub(super) async fn update(door: &Door, caller: &Caller, line: &Line, asked: Upd
     let invalid = |reason: &str| ErrorShape::invalid_params("cron.update", reason);
     let patch = asked.patch;
     let refused = |error: RpcError| refusal(&error, &id, line.version);
-    let listed = door.runtime.cron_list().await.map_err(refused)?.jobs;
-    let present = listed.iter().find(|job| job.id == id).ok_or_else(|| unknown(&id, line.version))?;
+    let present = present(door, line, &id).await?;
     patch.delivery.iter().try_for_each(asked::Delivery::check).map_err(invalid)?;
-    let target = patch.session_target.unwrap_or_else(|| told::target(present));
+    let target = patch.session_target.unwrap_or_else(|| told::target(&present));
     let (text, timeout_ms) = match patch.payload {
         Some(payload) => payload.changed(target).map_err(invalid)?,
         None => (None, None),
@@ -156,8 +154,7 @@ pub(super) async fn remove(door: &Door, caller: &Caller, line: &Line, asked: Of)
 pub(super) async fn run(door: &Door, caller: &Caller, line: &Line, asked: Run) -> Result<Reply, ErrorShape> {
     let id = named(asked.id.as_ref(), asked.job_id.as_ref(), "cron.run")?;
     let refused = |error: RpcError| refusal(&error, &id, line.version);
-    let listed = door.runtime.cron_list().await.map_err(refused)?.jobs;
-    let present = listed.iter().find(|job| job.id == id).ok_or_else(|| unknown(&id, line.version))?;
+    let present = present(door, line, &id).await?;
     let reason = match asked.mode.unwrap_or(Mode::Force) {
         // What is due runs by itself.
         Mode::Due => Some("not-due"),
@@ -176,6 +173,12 @@ pub(super) async fn run(door: &Door, caller: &Caller, line: &Line, asked: Run) -
             Err(ErrorShape::new(Code::Unavailable, message))
         }
     }
+}
+
+/// The job with this name.
+async fn present(door: &Door, line: &Line, id: &JobId) -> Result<Job, ErrorShape> {
+    let listed = door.runtime.cron_list().await.map_err(|error| refusal(&error, id, line.version))?;
+    listed.jobs.into_iter().find(|job| job.id == *id).ok_or_else(|| unknown(id, line.version))
 }
 
 /// A part of a list; version 3 gets all of it.

@@ -1,6 +1,6 @@
 //! What the daemon was told, and what its log says.
 
-use exoclaw_protocol::openclaw::ErrorShape;
+use exoclaw_protocol::openclaw::{Code, ErrorShape};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -33,10 +33,15 @@ pub(super) fn config(door: &Door) -> Value {
 }
 
 /// What can stand in it. It came with the program, and has no time of its own.
-pub(super) fn schema(door: &Door) -> Value {
-    json!({
-        "schema": door.shown.schema, "uiHints": {}, "version": door.runtime.version(), "generatedAt": "1970-01-01T00:00:00Z",
+pub(super) fn schema(door: &Door) -> Result<Reply, ErrorShape> {
+    let schema: Value = serde_json::from_str(door.shown.schema).map_err(|error| {
+        tracing::error!(%error, "the schema of the config is no JSON");
+        ErrorShape::new(Code::Unavailable, "the gateway has no schema of its config")
+    })?;
+    Ok(json!({
+        "schema": schema, "uiHints": {}, "version": door.runtime.version(), "generatedAt": "1970-01-01T00:00:00Z",
     })
+    .into())
 }
 
 /// The end of the log, or what came after the place that an earlier answer named.

@@ -11,7 +11,10 @@ use exoclaw_store::{
     audit::{Decision, Entry, What},
 };
 
-use super::{dialect::Caller, requests::guard};
+use super::{
+    dialect::Caller,
+    requests::{guard, recorded},
+};
 use crate::http::Door;
 
 /// What happened to a device that waited.
@@ -79,26 +82,13 @@ pub(crate) async fn revoke(door: &Door, caller: &Caller, id: DeviceId) -> Result
     change(door, entry, move |devices| devices.revoke(&id)).await
 }
 
-/// Changes devices on a thread that may wait for the disk, after the record of it. A change that has begun is carried out,
-/// whoever still listens.
+/// Changes devices, after the record of it.
 pub(crate) async fn change<T: Send + 'static>(
     door: &Door,
     entry: Entry,
     change: impl FnOnce(&Devices) -> Result<T, DeviceError> + Send + 'static,
 ) -> Result<T, RpcError> {
-    guard(door, entry.clone()).await?;
-    let devices = Arc::clone(&door.devices);
-    match tokio::task::spawn_blocking(move || change(&devices)).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => {
-            door.runtime.audit().note(entry.failed(&error));
-            Err(refusal(&error))
-        }
-        Err(error) => {
-            tracing::error!(%error, "change devices");
-            Err(RpcError::new(ErrorCode::Internal, "the daemon failed on this request; its log says more"))
-        }
-    }
+    recorded(door, entry, &door.devices, change, refusal).await
 }
 
 /// The device that waits under an id, for the audit.

@@ -1,6 +1,6 @@
 //! Answers to JSON-RPC texts: each request goes to the runtime, and its outcome becomes a response.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use exoclaw_protocol::{
     Call, ErrorCode, LoginLinkResult, RpcError, ShownOnce,
@@ -193,6 +193,35 @@ pub(crate) async fn guard(door: &Door, entry: Entry) -> Result<(), RpcError> {
         let code = if error == Unrecorded::Busy { ErrorCode::Busy } else { ErrorCode::StoreReadOnly };
         RpcError::new(code, error.to_string())
     })
+}
+
+/// Changes what is kept on disk, on a thread that may wait for it, after the record of the change. A change that has begun is
+/// carried out, whoever still listens.
+pub(super) async fn recorded<K, T, E>(
+    door: &Door,
+    entry: Entry,
+    kept: &Arc<K>,
+    change: impl FnOnce(&K) -> Result<T, E> + Send + 'static,
+    refusal: fn(&E) -> RpcError,
+) -> Result<T, RpcError>
+where
+    K: Send + Sync + 'static,
+    T: Send + 'static,
+    E: std::error::Error + Send + 'static,
+{
+    guard(door, entry.clone()).await?;
+    let kept = Arc::clone(kept);
+    match tokio::task::spawn_blocking(move || change(&kept)).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => {
+            door.runtime.audit().note(entry.failed(&error));
+            Err(refusal(&error))
+        }
+        Err(error) => {
+            tracing::error!(%error, "change what is kept of credentials");
+            Err(RpcError::new(ErrorCode::Internal, "the daemon failed on this request; its log says more"))
+        }
+    }
 }
 
 fn plain(result: &impl serde::Serialize) -> Outcome {

@@ -1,7 +1,5 @@
 //! Methods that look at and change tokens.
 
-use std::sync::Arc;
-
 use exoclaw_protocol::{
     ErrorCode, RpcError, TokenCreateParams, TokenCreateResult, TokenRevokeParams, TokenRevokeResult, TokenRotateParams,
     TokenRotateResult,
@@ -11,7 +9,7 @@ use exoclaw_store::{
     audit::{Decision, Entry, What},
 };
 
-use super::{dialect::Caller, requests::guard};
+use super::{dialect::Caller, requests::recorded};
 use crate::http::Door;
 
 pub(super) async fn create(
@@ -44,26 +42,13 @@ pub(super) async fn revoke(
     change(door, entry, move |tokens| tokens.revoke(&params)).await
 }
 
-/// Changes tokens on a thread that may wait for the disk, after the record of it. A change that has begun is carried out,
-/// whoever still listens.
+/// Changes tokens, after the record of it.
 async fn change<T: Send + 'static>(
     door: &Door,
     entry: Entry,
     change: impl FnOnce(&Tokens) -> Result<T, TokenError> + Send + 'static,
 ) -> Result<T, RpcError> {
-    guard(door, entry.clone()).await?;
-    let tokens = Arc::clone(&door.tokens);
-    match tokio::task::spawn_blocking(move || change(&tokens)).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => {
-            door.runtime.audit().note(entry.failed(&error));
-            Err(refusal(&error))
-        }
-        Err(error) => {
-            tracing::error!(%error, "change tokens");
-            Err(RpcError::new(ErrorCode::Internal, "the daemon failed on this request; its log says more"))
-        }
-    }
+    recorded(door, entry, &door.tokens, change, refusal).await
 }
 
 fn refusal(error: &TokenError) -> RpcError {

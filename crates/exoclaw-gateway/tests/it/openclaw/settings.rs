@@ -21,7 +21,7 @@ async fn config_and_log_are_shown_to_those_who_may_see_them() {
         path: "/home/someone/config.toml".to_owned(),
         exists: true,
         values: json!({ "gateway": { "port": 7200 } }),
-        schema: json!({ "type": "object" }),
+        schema: r#"{ "type": "object" }"#,
     };
     let config = GatewayConfig::new(([127, 0, 0, 1], 0).into()).with_token(Secret::new(TOKEN));
     let world = World::with(GatewayConfig { shown, log: log.clone(), ..config }).await;
