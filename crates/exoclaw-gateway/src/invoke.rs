@@ -1,7 +1,8 @@
 //! Calls of tools by clients, each on record before it is made.
 
-use exoclaw_protocol::{RpcError, SessionRef, ToolOutput};
-use exoclaw_store::audit::{Decision, What};
+use exoclaw_protocol::{Decision, RpcError, SessionRef};
+use exoclaw_runtime::Invoked;
+use exoclaw_store::audit::{self, What};
 use serde_json::Value;
 
 use crate::{
@@ -9,25 +10,36 @@ use crate::{
     socket::{dialect::Caller, requests::guard},
 };
 
-/// Calls a tool of a session's agent; none where it has no such tool.
+/// Calls a tool of a session's agent, once it is allowed where it has to be.
 pub(crate) async fn invoke(
     door: &Door,
     caller: &Caller,
     session: &SessionRef,
     tool: &str,
     input: Value,
-) -> Result<Option<ToolOutput>, RpcError> {
-    let entry = caller.entry(What::Capability, "invoke", Decision::Allowed).object(tool);
+) -> Result<Invoked, RpcError> {
+    let entry = caller.entry(What::Capability, "invoke", audit::Decision::Allowed).object(tool);
     let entry = entry.digest_of(input.to_string().as_bytes());
     guard(door, entry.clone()).await?;
     let invoked = door.runtime.invoke_tool(session, tool, input).await;
     let failure = match &invoked {
-        Ok(Some(output)) => output.failure.map(|_| "the tool was not let run, or was stopped"),
-        Ok(None) => Some("the agent has no such tool"),
+        Ok(Invoked::Done(output)) => output.failure.map(|_| "the tool was not let run, or was stopped"),
+        Ok(Invoked::Unknown) => Some("the agent has no such tool"),
+        Ok(Invoked::Refused { .. }) => Some("it was not allowed"),
         Err(error) => Some(error.code.as_str()),
     };
     if let Some(failure) = failure {
         door.runtime.audit().note(entry.failed(failure));
     }
     invoked
+}
+
+/// Why a call was not made, in words.
+pub(crate) fn refusal(tool: &str, decision: Decision) -> String {
+    match decision {
+        Decision::Expired => {
+            format!("calls of {tool} have to be allowed, and nobody allowed this one in time: it was not made")
+        }
+        _ => format!("calls of {tool} have to be allowed, and this one was denied: it was not made"),
+    }
 }

@@ -28,7 +28,7 @@ use exoclaw_protocol::{
     SessionKey,
     openclaw::{EventFrame, decode},
 };
-use exoclaw_runtime::{Clock, JobEvent, Published};
+use exoclaw_runtime::{ApprovalEvent, Clock, JobEvent, Published};
 use tokio::{
     sync::broadcast::{self, error::RecvError},
     time::Instant,
@@ -61,6 +61,7 @@ struct Talk {
     telling: Telling,
     jobs: broadcast::Receiver<Arc<JobEvent>>,
     devices: broadcast::Receiver<Arc<DeviceEvent>>,
+    approvals: broadcast::Receiver<Arc<ApprovalEvent>>,
 }
 
 /// What happens outside of sessions.
@@ -69,6 +70,8 @@ pub(crate) enum News {
     Job(Arc<JobEvent>),
     /// To a device that waits.
     Device(Arc<DeviceEvent>),
+    /// To a call that has to be allowed, and is no run's.
+    Approval(Arc<ApprovalEvent>),
 }
 
 impl OpenClaw {
@@ -100,7 +103,8 @@ impl Dialect for OpenClaw {
                 let telling = Telling::new(Arc::clone(&line), Arc::clone(&self.clock));
                 let jobs = desk.door.runtime.job_events();
                 let devices = desk.door.device_events.subscribe();
-                self.talk = Some(Talk { line: Arc::clone(&line), telling, jobs, devices });
+                let approvals = desk.door.runtime.approval_events();
+                self.talk = Some(Talk { line: Arc::clone(&line), telling, jobs, devices, approvals });
                 let door = Arc::clone(desk.door);
                 Greeted::In(
                     connected.pass,
@@ -146,6 +150,7 @@ impl Dialect for OpenClaw {
         tokio::select! {
             event = heard(&mut talk.jobs) => News::Job(event),
             event = heard(&mut talk.devices) => News::Device(event),
+            event = heard(&mut talk.approvals) => News::Approval(event),
         }
     }
 
@@ -154,6 +159,7 @@ impl Dialect for OpenClaw {
             match news {
                 News::Job(event) => talk.telling.job(&event, outbox),
                 News::Device(event) => talk.telling.device(&event, outbox),
+                News::Approval(event) => talk.telling.approval(&event, outbox),
             }
         }
     }

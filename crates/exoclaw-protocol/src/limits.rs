@@ -104,6 +104,10 @@ pub const EVENT_RING_BYTES: usize = 1024 * 1024;
 /// Calls that wait to be allowed, in all; a further one is refused.
 pub const APPROVALS: usize = 1_024;
 
+/// Those of them that clients asked outside of runs, so that runs always have room; and so many of which is known what
+/// became of them.
+pub const ASKED_APPROVALS: usize = 256;
+
 /// Output of one tool call that reaches the model, in bytes.
 pub const TOOL_OUTPUT_BYTES: usize = 256 * 1024;
 

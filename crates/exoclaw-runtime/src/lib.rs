@@ -59,6 +59,7 @@ mod clock;
 pub mod metrics;
 mod tasks;
 
+pub use approvals::{ApprovalEvent, Outcome, Question};
 pub use channels::{ChannelConfig, WebhookError};
 pub use clock::{Clock, SystemClock};
 pub use config::{AgentConfig, ApprovalConfig, Parts, RuntimeConfig, StartError};
@@ -70,7 +71,7 @@ pub use plugins::{PluginSlot, Plugins, ReadyPlugin, Replaced};
 pub use price::Price;
 pub use recordings::{RecordedCalls, Recordings};
 pub use replay::{ReplayError, ReplayedCall, replay};
-pub use runtime::Runtime;
+pub use runtime::{Invoked, Runtime};
 pub use spending::{Allowance, Budget, Budgets};
 pub use tasks::{Stopped, Tasks};
 pub use tools::{Selector, display_name, plugin_kv};

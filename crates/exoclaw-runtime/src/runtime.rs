@@ -49,6 +49,8 @@ mod usage;
 mod wait;
 mod work;
 
+pub use invoke::Invoked;
+
 /// Of a deadline for shutting down, at most so much is kept back from the runs: to record those that did not end, and to
 /// close sockets and store.
 const SHUTDOWN_RESERVE: Duration = Duration::from_secs(2);

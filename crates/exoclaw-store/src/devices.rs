@@ -280,6 +280,19 @@ impl Devices {
         Ok(info)
     }
 
+    /// Calls a device by this name from now on, whatever it says of itself.
+    ///
+    /// # Errors
+    /// When there is no such device, or that can't be kept.
+    pub fn rename(&self, id: &DeviceId, name: &str) -> Result<DeviceInfo, DeviceError> {
+        let name = Some(name.to_owned());
+        self.change(|devices| {
+            let device = devices.get_mut(id).ok_or(DeviceError::Unknown)?;
+            device.record.look = cut(DeviceLook { name, ..device.record.look.clone() });
+            Ok(device.record.info())
+        })
+    }
+
     /// Ends a device; says whether there was one. Its connections are told at once.
     ///
     /// # Errors

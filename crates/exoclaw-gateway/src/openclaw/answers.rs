@@ -206,10 +206,13 @@ async fn call(
         Method::DevicePairApprove => devices::approve(door, caller, line, read.to()?).await,
         Method::DevicePairReject => devices::reject(door, caller, line, read.to()?).await,
         Method::DevicePairRemove => devices::remove(door, caller, line, read.to()?).await,
+        Method::DevicePairRename => devices::rename(door, caller, line, read.to()?).await,
         Method::DeviceTokenRotate => devices::rotate(door, caller, line, read.to()?).await,
         Method::DeviceTokenRevoke => devices::revoke(door, caller, line, read.to()?).await,
         Method::ApprovalsList => approvals::list(door, line),
         Method::ApprovalsGet => approvals::get(door, line, &read.to()?),
+        Method::ApprovalsRequest => approvals::request(door, caller, line, id, read.to()?).await,
+        Method::ApprovalsWait => approvals::wait(door, line, &read.to()?).await,
         Method::ApprovalsResolve => approvals::resolve(door, caller, line, read.to()?).await,
     }
 }

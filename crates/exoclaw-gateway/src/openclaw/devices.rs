@@ -30,6 +30,13 @@ pub(super) struct Of {
     device_id: String,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Name {
+    device_id: String,
+    label: String,
+}
+
 pub(super) fn list(door: &Door) -> Reply {
     let listed = door.devices.list(door.runtime.clock().now_ms());
     let (pending, paired): (Vec<_>, Vec<_>) =
@@ -58,6 +65,13 @@ pub(super) async fn remove(door: &Door, caller: &Caller, line: &Line, asked: Of)
     let params = DeviceRemoveParams { id: id.clone() };
     let result = devices::remove(door, caller, params).await.map_err(|error| refusal(&error, line))?;
     if result.removed { Ok(json!({ "deviceId": id }).into()) } else { Err(unknown()) }
+}
+
+pub(super) async fn rename(door: &Door, caller: &Caller, line: &Line, asked: Name) -> Result<Reply, ErrorShape> {
+    let Name { device_id, label } = asked;
+    let id = within(door, line, &Of { device_id })?;
+    let info = devices::rename(door, caller, id, label).await.map_err(|error| refusal(&error, line))?;
+    Ok(json!({ "deviceId": info.id, "label": info.look.name }).into())
 }
 
 pub(super) async fn rotate(door: &Door, caller: &Caller, line: &Line, asked: Of) -> Result<Reply, ErrorShape> {

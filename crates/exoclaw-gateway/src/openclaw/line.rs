@@ -6,7 +6,7 @@ use std::{
 };
 
 use exoclaw_protocol::{
-    AgentId, RunId, SessionKey, SessionRef, limits,
+    AgentId, ApprovalId, RunId, SessionKey, SessionRef, limits,
     openclaw::{Code, ErrorShape, OperatorScope, Version},
 };
 use serde::Serialize;
@@ -40,6 +40,8 @@ struct Names {
     messages: HashSet<SessionKey>,
     runs: HashMap<RunId, Run>,
     order: VecDeque<RunId>,
+    /// Requests that are answered once more when these are decided, and with what. No more than wait in all.
+    approvals: HashMap<ApprovalId, (String, Value)>,
 }
 
 /// A run as its client knows it.
@@ -153,6 +155,16 @@ impl Line {
         let mut newest = names.order.iter().rev();
         let known = |run_id: &&RunId| names.runs.get(*run_id).is_some_and(|run| run.id == id);
         newest.find(known).map(|run_id| (run_id.clone(), names.runs.get(run_id).and_then(|run| run.session.clone())))
+    }
+
+    /// When this is decided, that request is answered once more.
+    pub(super) fn wait_for(&self, approval: &ApprovalId, request: &str, told: Value) {
+        self.lock().approvals.insert(approval.clone(), (request.to_owned(), told));
+    }
+
+    /// The request that waits for this.
+    pub(super) fn waited_for(&self, approval: &ApprovalId) -> Option<(String, Value)> {
+        self.lock().approvals.remove(approval)
     }
 
     fn lock(&self) -> MutexGuard<'_, Names> {

@@ -3,15 +3,16 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use exoclaw_protocol::{
-    AbortReason, ErrorCode, Event, Message, RunId, SessionEvent, SessionKey, ToolOutput, Usage,
+    AbortReason, Approval, ApprovalId, Decision, ErrorCode, Event, Message, RunId, SessionEvent, SessionKey, TokenName,
+    ToolOutput, Usage,
     openclaw::{Code, ErrorShape, EventFrame, OperatorScope, Response, StateVersion, Version},
 };
-use exoclaw_runtime::{Change, Clock, JobEvent};
+use exoclaw_runtime::{ApprovalEvent, Change, Clock, JobEvent};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    cron, devices,
+    approvals, cron, devices,
     line::{Line, said, text},
     lists, sessions,
 };
@@ -251,25 +252,8 @@ impl Telling {
             }
             // A step of the model ended: the next one begins a text of its own.
             Event::Usage { .. } => run.anew = !std::mem::take(&mut run.text).is_empty() || run.anew,
-            Event::ApprovalRequested { approval } => self.approval(
-                "exec.approval.requested",
-                json!({
-                    "id": approval.id,
-                    "request": {
-                        "command": format!("{} {}", approval.tool, approval.input),
-                        "agentId": approval.session.agent(),
-                        "sessionKey": self.line.session_name(&approval.session),
-                        "ask": "always",
-                    },
-                    "createdAtMs": now_ms, "expiresAtMs": approval.expires_ms,
-                }),
-                outbox,
-            ),
-            Event::ApprovalResolved { id, decision, by } => {
-                let decision = if *decision == exoclaw_protocol::Decision::Allowed { "allow-once" } else { "deny" };
-                let resolved = json!({ "id": id, "decision": decision, "resolvedBy": by, "ts": now_ms });
-                self.approval("exec.approval.resolved", resolved, outbox);
-            }
+            Event::ApprovalRequested { approval } => self.asked(approval, now_ms, outbox),
+            Event::ApprovalResolved { id, decision, by } => self.decided(id, *decision, by.as_ref(), outbox),
             Event::Final { message, usage, .. } => self.ended_well(run, message, usage, now_ms, outbox),
             Event::Aborted { text, reason } => self.aborted(run, text, *reason, now_ms, outbox),
             // Another run says what is answered.
@@ -369,9 +353,35 @@ impl Telling {
         }
     }
 
-    fn approval(&mut self, event: &'static str, payload: Value, outbox: &mut Outbox) {
+    /// Tells what happened to something that was asked outside of runs.
+    pub(super) fn approval(&mut self, event: &ApprovalEvent, outbox: &mut Outbox) {
+        match event {
+            ApprovalEvent::Asked { approval, asked_ms } => self.asked(approval, *asked_ms, outbox),
+            ApprovalEvent::Decided { id, decision, by } => {
+                self.decided(id, *decision, by.as_ref(), outbox);
+                if let Some((request, mut told)) = self.line.waited_for(id) {
+                    told["decision"] = approvals::word(*decision).into();
+                    outbox.text(text(&Response::ok(request, told)));
+                }
+            }
+        }
+    }
+
+    fn asked(&mut self, approval: &Approval, asked_ms: u64, outbox: &mut Outbox) {
         if self.line.may(OperatorScope::Approvals) {
-            self.say(event, payload, None, outbox);
+            let payload = json!({
+                "id": approval.id, "request": approvals::shown(approval, &self.line),
+                "createdAtMs": asked_ms, "expiresAtMs": approval.expires_ms,
+            });
+            self.say("exec.approval.requested", payload, None, outbox);
+        }
+    }
+
+    fn decided(&mut self, id: &ApprovalId, decision: Decision, by: Option<&TokenName>, outbox: &mut Outbox) {
+        if self.line.may(OperatorScope::Approvals) {
+            let decision = approvals::decision(decision);
+            let payload = json!({ "id": id, "decision": decision, "resolvedBy": by, "ts": self.clock.now_ms() });
+            self.say("exec.approval.resolved", payload, None, outbox);
         }
     }
 

@@ -1,10 +1,10 @@
 //! Tools: which there are, and calls of them.
 
 use exoclaw_protocol::{
-    ErrorCode, RpcError, SessionRef, ToolContent, ToolSpec,
+    Decision, RpcError, SessionRef, ToolContent, ToolSpec,
     openclaw::{Code, ErrorShape},
 };
-use exoclaw_runtime::display_name;
+use exoclaw_runtime::{Invoked, display_name};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,7 +14,11 @@ use super::{
     line::Line,
     lists::{OfAgent, agent_of},
 };
-use crate::{http::Door, invoke::invoke, socket::dialect::Caller};
+use crate::{
+    http::Door,
+    invoke::{invoke, refusal},
+    socket::dialect::Caller,
+};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,7 +80,7 @@ pub(super) fn effective(door: &Door, line: &Line, params: Effective) -> Result<R
     Ok(json!({ "agentId": agent.agent(), "profile": "full", "groups": groups }).into())
 }
 
-/// Calls one, as the session's agent would.
+/// Calls one, as the session's agent would; one that has to be allowed waits for that.
 pub(super) async fn call(door: &Door, caller: &Caller, line: &Line, params: Invoke) -> Result<Reply, ErrorShape> {
     let Invoke { name, args, session_key, agent_id } = params;
     let session = line.session(session_key.as_deref().unwrap_or("main"), agent_id.as_deref())?;
@@ -84,14 +88,16 @@ pub(super) async fn call(door: &Door, caller: &Caller, line: &Line, params: Invo
         door.runtime.session_key(&session).map_err(|error| error_of(&error, line.version))?.into();
     let told = |error: Value| json!({ "ok": false, "toolName": name, "source": "plugin", "error": error });
     let output = match invoke(door, caller, &session, &name, args.unwrap_or_else(|| json!({}))).await {
-        Ok(Some(output)) => output,
-        Ok(None) => {
+        Ok(Invoked::Done(output)) => output,
+        Ok(Invoked::Unknown) => {
             let name: String = name.chars().take(64).collect();
             return Err(ErrorShape::new(Code::InvalidRequest, format!("Tool not available: {name}")));
         }
-        Err(error) if error.code == ErrorCode::Forbidden => {
-            let mut refused = told(json!({ "code": "requires_approval", "message": error.message }));
+        Ok(Invoked::Refused { approval, decision }) => {
+            let code = if decision == Decision::Expired { "approval_expired" } else { "approval_denied" };
+            let mut refused = told(json!({ "code": code, "message": refusal(&name, decision) }));
             refused["requiresApproval"] = true.into();
+            refused["approvalId"] = approval.as_str().into();
             return Ok(refused.into());
         }
         Err(error) => return Err(error_of(&error, line.version)),

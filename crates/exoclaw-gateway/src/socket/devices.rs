@@ -72,6 +72,11 @@ pub(crate) async fn remove(
     Ok(DeviceRemoveResult { removed })
 }
 
+pub(crate) async fn rename(door: &Door, caller: &Caller, id: DeviceId, name: String) -> Result<DeviceInfo, RpcError> {
+    let entry = caller.entry(What::Device, "rename", Decision::Allowed).object(&id);
+    change(door, entry, move |devices| devices.rename(&id, &name)).await
+}
+
 pub(crate) async fn rotate(door: &Door, caller: &Caller, id: DeviceId) -> Result<(ShownOnce, DeviceInfo), RpcError> {
     let entry = caller.entry(What::Device, "rotate", Decision::Allowed).object(&id);
     change(door, entry, move |devices| devices.rotate(&id)).await

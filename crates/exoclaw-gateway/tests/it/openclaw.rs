@@ -1,5 +1,6 @@
 //! The door of OpenClaw's clients, in both versions that they speak.
 
+mod approvals;
 mod changes;
 mod chat;
 mod cron;
@@ -57,10 +58,16 @@ impl Claw {
 
     /// Asks; the whole response.
     async fn ask(&mut self, method: &str, params: Value) -> Value {
+        let id = self.begin(method, &params).await;
+        self.response(&id).await
+    }
+
+    /// Asks, and leaves the response to come; its id.
+    async fn begin(&mut self, method: &str, params: &Value) -> String {
         self.requests += 1;
         let id = self.requests.to_string();
-        self.socket.text(&request(&id, method, &params)).await;
-        self.response(&id).await
+        self.socket.text(&request(&id, method, params)).await;
+        id
     }
 
     /// Asks what succeeds; the payload.

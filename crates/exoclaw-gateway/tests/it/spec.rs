@@ -61,6 +61,7 @@ fn bounds() {
         kib(limits::EVENT_RING_BYTES),
         limits::SESSION_QUEUE.to_string(),
         limits::APPROVALS.to_string(),
+        limits::ASKED_APPROVALS.to_string(),
         limits::CONTENT_BLOCKS.to_string(),
         limits::ATTACHMENTS.to_string(),
         limits::IMAGE_BYTES.to_string(),

@@ -44,6 +44,7 @@ const ATTACHMENTS: Kind = Kind::List { of: &Kind::Any, min: 0, max: usize::MAX }
 const HISTORY_BYTES: Kind = Kind::Int { min: 1024, max: u64::MAX };
 const RUNS: Kind = Kind::List { of: &Kind::Text { min: 1, max: 256 }, min: 1, max: 50 };
 const NULLABLE: Kind = Kind::Nullable(&TEXT);
+const NULLABLE_TEXT: Kind = Kind::Nullable(&ANY_TEXT);
 const SESSION: Kind = Kind::Differs(&TEXT, &Kind::Text { min: 1, max: 512 });
 
 methods! {
@@ -361,6 +362,11 @@ methods! {
     DevicePairReject = "device.pair.reject", Pairing, V3, [required("requestId", TEXT)];
     /// Ends a device.
     DevicePairRemove = "device.pair.remove", Pairing, V4, [required("deviceId", TEXT)];
+    /// Gives a device a name.
+    DevicePairRename = "device.pair.rename", Pairing, V4, [
+        required("deviceId", TEXT),
+        required("label", Kind::Text { min: 1, max: 64 }),
+    ];
     /// Gives a device a new token.
     DeviceTokenRotate = "device.token.rotate", Pairing, V3, [
         required("deviceId", TEXT),
@@ -375,6 +381,36 @@ methods! {
     ApprovalsList = "exec.approval.list", Approvals, V4, [];
     /// One of them.
     ApprovalsGet = "exec.approval.get", Approvals, V4, [required("id", TEXT)];
+    /// Asks for something that the client wants to do, and waits for the answer.
+    ApprovalsRequest = "exec.approval.request", Approvals, V3, [
+        optional("id", Kind::Text { min: 1, max: 128 }),
+        optional("command", TEXT),
+        optional_v4("commandArgv", Kind::List { of: &ANY_TEXT, min: 0, max: usize::MAX }),
+        optional_v4("systemRunPlan", Kind::Any),
+        optional_v4("commandSpans", Kind::Any),
+        optional_v4("env", Kind::Map(&ANY_TEXT)),
+        optional("cwd", NULLABLE_TEXT),
+        optional_v4("nodeId", NULLABLE),
+        optional("host", NULLABLE_TEXT),
+        optional("security", NULLABLE_TEXT),
+        optional("ask", NULLABLE_TEXT),
+        optional_v4("warningText", NULLABLE_TEXT),
+        optional("agentId", NULLABLE_TEXT),
+        optional("resolvedPath", NULLABLE_TEXT),
+        optional("sessionKey", NULLABLE_TEXT),
+        optional_v4("sessionId", NULLABLE_TEXT),
+        optional_v4("runId", NULLABLE_TEXT),
+        optional_v4("toolCallId", NULLABLE_TEXT),
+        optional_v4("turnSourceChannel", NULLABLE_TEXT),
+        optional_v4("turnSourceTo", NULLABLE_TEXT),
+        optional_v4("turnSourceAccountId", NULLABLE_TEXT),
+        optional_v4("turnSourceThreadId", Kind::Any),
+        optional_v4("unavailableDecisions", Kind::List { of: &Kind::OneOf(&["allow-always"]), min: 1, max: 1 }),
+        optional("timeoutMs", NUMBER),
+        optional_v4("twoPhase", Kind::Bool),
+    ];
+    /// Waits for the answer to what was asked.
+    ApprovalsWait = "exec.approval.waitDecision", Approvals, V4, [required("id", TEXT)];
     /// Allows or denies one.
     ApprovalsResolve = "exec.approval.resolve", Approvals, V3, [
         required("id", TEXT),

@@ -8,14 +8,14 @@ use exoclaw_protocol::{
 };
 use exoclaw_store::{
     AppendError, Record,
-    audit::{self, Audit, Entry, What},
+    audit::{self, Audit},
 };
 use futures::{FutureExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Approvals, Listed, Parking};
+use super::{Answer, Approvals, Listed, Parking, answer, entry};
 use crate::{
     clock::Clock,
     journal::{Journal, append_refusal, arguments_digest},
@@ -75,7 +75,7 @@ impl RunApprover {
             effect,
             expires_ms,
         };
-        let Some(listed) = self.approvals.add(approval.clone()) else {
+        let Some(listed) = self.approvals.add(approval.clone(), self.clock.now_ms()) else {
             let text = "not run: too many calls wait to be allowed already. Go on without it, or try again later.";
             return Ok(Asked::Refused(FailureKind::Unavailable, text.to_owned()));
         };
@@ -96,17 +96,11 @@ impl RunApprover {
         step: u32,
         approval: Approval,
         // Taken off the list when the run waits no more, however that comes.
-        _listed: Listed,
+        listed: Listed,
         mut answered: oneshot::Receiver<Answer>,
     ) -> Result<Decided, AppendError> {
         self.parking.wait();
-        // Receiving takes an answer only where it wins; the time that passed is lost by nobody.
-        let answer = tokio::select! {
-            biased;
-            Ok(answer) = &mut answered => Some(answer),
-            () = self.expiry(approval.expires_ms) => answered.try_recv().ok(),
-        };
-        let (decision, by, done) = match answer {
+        let (decision, by, done) = match answer(&mut answered, &*self.clock, approval.expires_ms).await {
             Some(Answer { verdict, by, done }) => (verdict.into(), by, Some(done)),
             None => {
                 self.note("expire", audit::Decision::Refused, &approval);
@@ -122,6 +116,7 @@ impl RunApprover {
             done.send(appended.as_ref().map(|_| result).map_err(append_refusal)).ok();
         }
         appended?;
+        listed.decide(decision);
         if self.closing.is_cancelled() {
             // The run is suspended here.
             std::future::pending::<()>().await;
@@ -130,21 +125,8 @@ impl RunApprover {
         Ok(Decided { decision, by })
     }
 
-    /// Records what nobody did: answers are recorded where they come in.
     fn note(&self, action: &'static str, decision: audit::Decision, approval: &Approval) {
-        let entry = Entry::new(What::Approval, action, decision).who(format_args!("agent {}", self.session.agent()));
-        let reason = format_args!("approval {}", approval.id);
-        self.audit.note(entry.object(&approval.tool).sha256(&approval.digest).reason(reason));
-    }
-
-    async fn expiry(&self, expires_ms: u64) {
-        loop {
-            let left = expires_ms.saturating_sub(self.clock.now_ms());
-            if left == 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(left)).await;
-        }
+        self.audit.note(entry(action, decision, approval));
     }
 }
 
@@ -165,7 +147,7 @@ fn record_error(error: AppendError) -> RecordError {
 }
 
 /// The same whenever one call with the same arguments is asked for, and of no other.
-fn approval_id(run_id: &RunId, step: u32, call_id: &CallId, digest: &str) -> ApprovalId {
+pub(crate) fn approval_id(run_id: &RunId, step: u32, call_id: &CallId, digest: &str) -> ApprovalId {
     let hash = Sha256::digest(format!("approval/{run_id}/{step}/{call_id}/{digest}"));
     ApprovalId::of_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]])
 }

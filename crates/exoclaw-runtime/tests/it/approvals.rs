@@ -5,12 +5,15 @@ use std::{sync::Arc, time::Duration};
 use exoclaw_agent::test_util::Answer;
 use exoclaw_protocol::{
     Approval, ApprovalListParams, ApprovalResolveParams, ApprovalResolveResult, Decision, ErrorCode, Event, Message,
-    Role, RpcError, RunId, StopReason, ToolCall, Usage, Verdict, limits,
+    Role, RpcError, RunId, StopReason, ToolCall, ToolContent, Usage, Verdict, limits,
 };
-use exoclaw_runtime::{ApprovalConfig, PluginSlot, Plugins, ReadyPlugin, RuntimeConfig, StartError, Subscription};
+use exoclaw_runtime::{
+    ApprovalConfig, ApprovalEvent, Invoked, Outcome, PluginSlot, Plugins, Question, ReadyPlugin, RuntimeConfig,
+    StartError, Subscription,
+};
 use exoclaw_store::{MemoryStore, Record, Store};
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::{
     guest::{ECHO, ONE_TOOL, permit, plugin},
@@ -329,9 +332,110 @@ async fn a_tool_that_is_not_there_can_not_be_asked_for() {
     }
 }
 
+/// Calls the tool by hand, and what is asked before that.
+async fn by_hand(world: &World) -> (JoinHandle<Result<Invoked, RpcError>>, Approval) {
+    let mut events = world.runtime.approval_events();
+    let runtime = world.runtime.clone();
+    let call = async move { runtime.invoke_tool(&name("main"), "guest.run", json!({ "text": "x" })).await };
+    #[expect(clippy::disallowed_methods, reason = "the test owns it")]
+    let invoked = tokio::spawn(call);
+    match &*events.recv().await.unwrap() {
+        ApprovalEvent::Asked { approval, .. } => (invoked, approval.clone()),
+        event => panic!("{event:?}"),
+    }
+}
+
 #[tokio::test]
 async fn nobody_goes_past_the_question_by_calling_the_tool_oneself() {
     let world = world(Arc::new(MemoryStore::new()), []).await;
-    let invoked = world.runtime.invoke_tool(&name("main"), "guest.run", json!({})).await;
-    assert_eq!(invoked.unwrap_err().code, ErrorCode::Forbidden);
+    let mut events = world.runtime.approval_events();
+    let (invoked, approval) = by_hand(&world).await;
+    assert_eq!((approval.tool.as_str(), &approval.input), ("guest.run", &json!({ "text": "x" })));
+    assert_eq!(list(&world), std::slice::from_ref(&approval));
+    let other =
+        ApprovalResolveParams { digest: "0".repeat(64), ..ApprovalResolveParams::new(&approval, Verdict::Allow) };
+    assert_eq!(resolve(&world, other).await.unwrap_err().code, ErrorCode::Conflict);
+    assert_eq!(answer(&world, &approval, Verdict::Allow).await, Ok(Decision::Allowed));
+    let Invoked::Done(output) = invoked.await.unwrap().unwrap() else { panic!("not called") };
+    assert_eq!(output.content, [ToolContent::Text { text: r#"{"text":"x"}"#.to_owned() }]);
+    assert_eq!(answer(&world, &approval, Verdict::Allow).await, Err(ErrorCode::UnknownApproval));
+    let told = [events.recv().await.unwrap(), events.recv().await.unwrap()];
+    let owner = Some("owner".parse().unwrap());
+    let decided = ApprovalEvent::Decided { id: approval.id.clone(), decision: Decision::Allowed, by: owner };
+    assert_eq!(*told[1], decided);
+
+    let (invoked, again) = by_hand(&world).await;
+    assert_ne!(again.id, approval.id);
+    assert_eq!(answer(&world, &again, Verdict::Deny).await, Ok(Decision::Denied));
+    let denied = Invoked::Refused { approval: again.id, decision: Decision::Denied };
+    assert_eq!(invoked.await.unwrap(), Ok(denied));
+    assert!(world.journal().await.is_empty());
+}
+
+#[tokio::test]
+async fn who_leaves_withdraws_the_question_and_who_waits_hears_of_the_shutdown() {
+    let world = world(Arc::new(MemoryStore::new()), []).await;
+    let (invoked, approval) = by_hand(&world).await;
+    let mut events = world.runtime.approval_events();
+    invoked.abort();
+    let withdrawn = ApprovalEvent::Decided { id: approval.id.clone(), decision: Decision::Expired, by: None };
+    assert_eq!(*events.recv().await.unwrap(), withdrawn);
+    assert_eq!(list(&world), []);
+    assert_eq!(answer(&world, &approval, Verdict::Allow).await, Err(ErrorCode::UnknownApproval));
+
+    let (invoked, _) = by_hand(&world).await;
+    assert!(world.runtime.shutdown(Duration::from_secs(3_600)).await);
+    assert_eq!(invoked.await.unwrap().unwrap_err().code, ErrorCode::ShuttingDown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_by_hand_that_nobody_answers_in_time_is_not_made() {
+    let short = |config: &mut RuntimeConfig| {
+        asking(config);
+        config.approvals.lifetime = Duration::from_millis(100);
+    };
+    let world = World::of(Arc::new(MemoryStore::new()), Arc::default(), guest(), [], short).await.unwrap();
+    let (invoked, approval) = by_hand(&world).await;
+    let expired = Invoked::Refused { approval: approval.id, decision: Decision::Expired };
+    assert_eq!(invoked.await.unwrap(), Ok(expired));
+}
+
+fn question(number: usize) -> Question {
+    Question {
+        id: format!("{number:016x}").parse().unwrap(),
+        session: name("main"),
+        what: "exec".to_owned(),
+        input: json!({ "command": "true" }),
+        lifetime: Duration::MAX,
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_asks_waits_without_it() {
+    let world = world(Arc::new(MemoryStore::new()), []).await;
+    let approval = world.runtime.ask(question(1)).unwrap();
+    let asked_ms = approval.expires_ms - 600_000;
+    assert_eq!(list(&world), std::slice::from_ref(&approval));
+    assert_eq!(world.runtime.ask(question(1)).unwrap_err().code, ErrorCode::Conflict);
+    let outcome = async { world.runtime.outcome(&approval.id).await };
+    let (outcome, answered) = tokio::join!(outcome, answer(&world, &approval, Verdict::Allow));
+    assert_eq!(answered, Ok(Decision::Allowed));
+    let expires_ms = approval.expires_ms;
+    let known = Outcome { id: approval.id.clone(), asked_ms, expires_ms, decision: Some(Decision::Allowed) };
+    assert_eq!((outcome, world.runtime.outcome(&approval.id).await), (Some(known.clone()), Some(known)));
+    assert_eq!(world.runtime.outcome(&question(2).id).await, None);
+    let nobody = Question { session: name("agent:nobody:x"), ..question(3) };
+    assert_eq!(world.runtime.ask(nobody).unwrap_err().code, ErrorCode::UnknownAgent);
+}
+
+#[tokio::test]
+async fn what_clients_ask_leaves_room_for_runs() {
+    let world = world(Arc::new(MemoryStore::new()), [call()]).await;
+    for number in 0..limits::ASKED_APPROVALS {
+        world.runtime.ask(question(number)).unwrap();
+    }
+    let further = world.runtime.ask(question(limits::ASKED_APPROVALS)).unwrap_err();
+    assert_eq!(further.code, ErrorCode::Busy);
+    let (_, mut subscription) = world.send("hi").await;
+    requested(&mut subscription).await;
 }

@@ -2,7 +2,7 @@
 
 use exoclaw_agent::test_util::Answer;
 use exoclaw_protocol::{ErrorCode, Event, FailureKind, SessionEvent, ToolContent, ToolOutput};
-use exoclaw_runtime::{PluginSlot, ReadyPlugin, StartError};
+use exoclaw_runtime::{Invoked, PluginSlot, ReadyPlugin, StartError};
 use exoclaw_sandbox::Plugin;
 use exoclaw_store::{KvScope, Page, Record};
 use serde_json::json;
@@ -212,10 +212,11 @@ async fn a_tool_is_called_outside_of_a_run_under_the_same_grants() {
     let world = world("", ECHO, "{}").await;
     let main = crate::support::name("main");
     assert_eq!(world.runtime.tools_of(&main).unwrap()[0].name, "guest__run");
-    let said = world.runtime.invoke_tool(&main, "guest.run", json!({ "text": "x" })).await.unwrap().unwrap();
+    let said = world.runtime.invoke_tool(&main, "guest.run", json!({ "text": "x" })).await.unwrap();
+    let Invoked::Done(said) = said else { panic!("{said:?}") };
     assert_eq!((said.content, said.is_error), (vec![ToolContent::Text { text: r#"{"text":"x"}"#.to_owned() }], false));
     for tool in ["guest.other", "guest__run", "other.run"] {
-        assert_eq!(world.runtime.invoke_tool(&main, tool, json!({})).await, Ok(None), "{tool}");
+        assert_eq!(world.runtime.invoke_tool(&main, tool, json!({})).await, Ok(Invoked::Unknown), "{tool}");
     }
     let unknown = world.runtime.invoke_tool(&crate::support::name("agent:nobody:x"), "guest.run", json!({})).await;
     assert_eq!(unknown.unwrap_err().code, ErrorCode::UnknownAgent);
