@@ -113,6 +113,14 @@ impl RawSocket {
     /// # Errors
     /// What else was answered.
     pub async fn connect(address: SocketAddr, headers: &[(&str, &str)]) -> Result<Self, Answer> {
+        Self::connect_at(address, "/ws", headers).await
+    }
+
+    /// The same at another path.
+    ///
+    /// # Errors
+    /// What else was answered.
+    pub async fn connect_at(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Self, Answer> {
         let host = address.to_string();
         let necessary = [
             ("Host", host.as_str()),
@@ -121,7 +129,7 @@ impl RawSocket {
             ("Sec-WebSocket-Version", "13"),
             ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ];
-        let mut request = "GET /ws HTTP/1.1\r\n".to_owned();
+        let mut request = format!("GET {path} HTTP/1.1\r\n");
         let replaced = |name: &str| headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
         for (name, value) in necessary.iter().filter(|(name, _)| !replaced(name)).chain(headers) {
             request.push_str(&format!("{name}: {value}\r\n"));

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     cli::{Ended, run_beside},
     network::{Server, packed_for},
+    openclaw::{Claw, Device},
 };
 
 /// Everything but what the compiler says, which would hide the rest.
@@ -204,6 +205,20 @@ async fn what_is_secret_is_seen_nowhere_else() {
     guest.send_text(&json!({ "jsonrpc": "2.0", "id": 1, "method": "token.list" }).to_string()).await;
     seen.add("frames", &guest.recv_json().await.to_string());
 
+    // A device's token, as it is given, shown and replaced.
+    let device = Device::new(1);
+    let claw = Claw::connect(&daemon, TOKEN, Some(&device)).await.unwrap();
+    let own = claw.device_token();
+    let mut again = Claw::connect(&daemon, &own, Some(&device)).await.unwrap();
+    seen.add("frames", &again.hello.to_string());
+    seen.add("frames", &again.call("device.pair.list", json!({})).await.to_string());
+    let mut admin = Claw::connect(&daemon, TOKEN, None).await.unwrap();
+    let id = json!({ "deviceId": device.id(), "role": "operator" });
+    let rotated = text(&admin.call("device.token.rotate", id).await);
+    assert!(Claw::connect(&daemon, &own, Some(&device)).await.is_err());
+    assert!(Claw::connect(&daemon, &rotated, Some(&device)).await.is_ok());
+    canaries.extend([("device's token", own), ("device's rotated token", rotated)]);
+
     for path in ["/", "/livez", "/readyz", "/metrics"] {
         let head = format!("GET {path} HTTP/1.1\nConnection: close\nAuthorization: Bearer {TOKEN}");
         seen.add("http", &ask(&daemon, &head, "").await);
@@ -218,6 +233,7 @@ async fn what_is_secret_is_seen_nowhere_else() {
         &["plugin", "inspect", "github-issues"],
         &["secret", "list"],
         &["token", "list"],
+        &["device", "list"],
         &["run", "show", &run, "--json"],
         &["run", "replay", &run],
         &["chat", "--session", "other", "--json", "again"],
@@ -245,5 +261,5 @@ async fn what_is_secret_is_seen_nowhere_else() {
     let found: Vec<_> = canaries.iter().map(|(name, canary)| (name, seen.places_of(canary))).collect();
     let found: Vec<_> = found.into_iter().filter(|(_, places)| !places.is_empty()).collect();
     assert!(found.is_empty(), "{found:#?}");
-    assert!(canaries.len() >= 18);
+    assert!(canaries.len() >= 20);
 }

@@ -11,6 +11,7 @@ mod durable;
 mod hostile;
 mod languages;
 mod network;
+mod openclaw;
 mod recipe;
 mod replace;
 mod sessions;
