@@ -184,7 +184,7 @@ impl State {
                 if self.conversation.read(&snapshot) == Applied::Missed { vec![self.subscribe()] } else { Vec::new() }
             }
             // A gap is followed by the event or the snapshot that revealed it, and the event's number tells.
-            Push::Snapshot(_) | Push::Gap { .. } => Vec::new(),
+            Push::Snapshot(_) | Push::SeqGap { .. } => Vec::new(),
             Push::Lost { session, .. } if self.conversation.session.as_ref() == Some(&session) => {
                 vec![self.subscribe()]
             }

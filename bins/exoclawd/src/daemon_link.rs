@@ -2,9 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use exoclaw_client::{Client, CloseReason, Endpoint, Options, Push, Pushes, RequestError, State};
+use exoclaw_client::{Client, CloseReason, Endpoint, Options, Pushes, RequestError, State};
 use exoclaw_protocol::{ErrorCode, Method, PingParams};
-use futures::StreamExt;
 
 use crate::{
     command::Context,
@@ -47,23 +46,16 @@ impl DaemonLink {
 
     /// The first connection is made now or not at all; later ones are made again and again.
     async fn greet(&self, address: SocketAddr) -> Result<(), CliError> {
-        let mut pushes = self.client.subscribe();
-        let refused = async {
-            loop {
-                match (self.client.state(), pushes.next().await) {
-                    (State::Waiting { why, .. }, _) | (_, Some(Push::State(State::Waiting { why, .. }))) => return why,
-                    (_, Some(_)) => {}
-                    (_, None) => return "the connection was closed".to_owned(),
-                }
-            }
-        };
+        let mut states = self.client.states();
+        let refused = states.wait_for(|state| matches!(state, State::Waiting { .. } | State::Closed { .. }));
         tokio::select! {
             // Both only wait; whichever is dropped has changed nothing.
             answer = self.request(PingParams {}) => answer.map(drop),
-            why = refused => match self.client.state() {
-                State::Closed { reason: CloseReason::Unauthorized } => Err(self.failed(unauthorized())),
-                _ => Err(nobody(address).because(why)),
-            }
+            state = refused => Err(match state {
+                Some(State::Closed { reason: CloseReason::Unauthorized }) => self.failed(unauthorized()),
+                Some(State::Waiting { why, .. }) => nobody(address).because(why),
+                _ => nobody(address).because("the connection was closed"),
+            }),
         }
     }
 
@@ -77,7 +69,7 @@ impl DaemonLink {
         matches!(self.client.state(), State::Closed { .. })
     }
 
-    /// Everything that comes without being asked for.
+    /// Everything that comes without being asked for, and before it what is known already.
     pub(crate) fn pushes(&self) -> Pushes {
         self.client.subscribe()
     }

@@ -4,7 +4,7 @@ use std::{
     any::Any,
     future::Future,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -17,7 +17,7 @@ use futures::{
 use serde_json::value::RawValue;
 
 use crate::{
-    CloseReason, Endpoint, Options, Pushes, RequestError, State,
+    CloseReason, Endpoint, Options, Pushes, RequestError, State, States,
     driver::{self, Command},
     engine::Asked,
     push::Listeners,
@@ -33,11 +33,16 @@ const COMMANDS: usize = 16;
 /// What handles and driver share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) state: Mutex<State>,
-    pub(crate) listeners: Mutex<Listeners>,
+    listeners: Mutex<Listeners>,
     next_id: AtomicU64,
     /// Counts requests under way: each holds a clone.
     requests: Arc<()>,
+}
+
+impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Listeners> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Where the outcome of a request goes.
@@ -86,8 +91,7 @@ impl Client {
     ) -> (Self, impl Future<Output = ()> + MaybeSend) {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let shared = Arc::new(Shared {
-            state: Mutex::new(State::Connecting),
-            listeners: Mutex::default(),
+            listeners: Mutex::new(Listeners::new()),
             next_id: AtomicU64::new(1),
             requests: Arc::new(()),
         });
@@ -125,14 +129,36 @@ impl Client {
         }
     }
 
-    /// Everything that comes without being asked for, from now on.
+    /// Everything that comes without being asked for, from now on; before it, as it would have come: how the connection is,
+    /// and the latest snapshot of each watched session with the events since, as far as they are kept.
     pub fn subscribe(&self) -> Pushes {
-        self.shared.listeners.lock().unwrap_or_else(PoisonError::into_inner).add()
+        self.shared.lock().add()
     }
 
     /// How the connection is.
     pub fn state(&self) -> State {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.lock().state.clone()
+    }
+
+    /// How the connection is, and each time that it changes.
+    pub fn states(&self) -> States {
+        self.shared.lock().add_states()
+    }
+
+    /// Takes another endpoint, for all clones: the connection ends, and one is made to it. Requests go the way of those whose
+    /// connection broke. The endpoint that it has already changes nothing.
+    ///
+    /// A client that was refused begins anew; streams that ended by that stay so. A client that was closed stays closed.
+    pub async fn reconfigure(&self, endpoint: Endpoint) {
+        // Nobody takes it once the client is closed.
+        self.commands.clone().send(Command::Reconfigure(endpoint)).await.ok();
+    }
+
+    /// Makes sure of the connection now, as after the machine woke or came back to a network: a pause between two attempts
+    /// ends, and an open connection is lost unless the daemon answers within [`Options::ping_timeout`].
+    pub async fn check(&self) {
+        // Nobody takes it once the client is closed.
+        self.commands.clone().send(Command::Check).await.ok();
     }
 
     /// Ends the connection, for all clones, and waits until it has ended.

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::{Arc, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,7 +15,7 @@ use crate::{
     CloseReason, Endpoint, Options, State,
     client::{Reply, Shared},
     engine::{Asked, Engine, Gone, Greeting, Output},
-    push::Listeners,
+    push::Push,
     transport::{Socket, Transport},
 };
 
@@ -23,6 +23,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Command {
     Request(Asked<Reply>),
+    Reconfigure(Endpoint),
+    Check,
     Close(oneshot::Sender<()>),
 }
 
@@ -39,18 +41,16 @@ struct Ended(Arc<Shared>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        {
-            let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-            if !matches!(*state, State::Closed { .. }) {
-                *state = State::Closed { reason: CloseReason::Requested };
-            }
+        let mut listeners = self.0.lock();
+        let closed = State::Closed { reason: CloseReason::Requested };
+        if listeners.state != closed {
+            listeners.push(&Push::State(closed));
         }
-        listeners(&self.0, Listeners::end);
     }
 }
 
 pub(crate) async fn run<T: Transport>(
-    endpoint: Endpoint,
+    mut endpoint: Endpoint,
     options: Options,
     transport: T,
     mut commands: mpsc::Receiver<Command>,
@@ -69,7 +69,7 @@ pub(crate) async fn run<T: Transport>(
     loop {
         while let Some(output) = engine.poll() {
             match output {
-                Output::Connect => connecting.set(transport.connect(&endpoint)),
+                Output::Connect => connecting.set(transport.connect(endpoint.clone())),
                 Output::Send(text) => outbox.push_back(text),
                 Output::Disconnect => {
                     connecting.clear();
@@ -80,13 +80,12 @@ pub(crate) async fn run<T: Transport>(
                 }
                 // Whoever asked may have gone.
                 Output::Reply(reply, outcome) => drop(reply.outcome.send(outcome)),
-                Output::Push(push) => listeners(&shared.0, |listeners| listeners.push(&push)),
-                Output::State(state) => {
-                    *shared.0.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
-                }
+                Output::Push(push) => shared.0.lock().push(&push),
+                Output::Keep(snapshot) => shared.0.lock().keep(snapshot),
             }
         }
-        if matches!(*shared.0.state.lock().unwrap_or_else(PoisonError::into_inner), State::Closed { .. }) {
+        // A client that was refused waits for another endpoint.
+        if engine.closed() == Some(&CloseReason::Requested) {
             break;
         }
         // A timer that rings too early does no harm, so that a deadline which moves on with each text costs nothing.
@@ -128,6 +127,13 @@ pub(crate) async fn run<T: Transport>(
                 engine.gone(transport.now(), gone);
             }
             Woken::Command(Some(Command::Request(asked))) => engine.request(transport.now(), asked),
+            Woken::Command(Some(Command::Reconfigure(other))) => {
+                if other != endpoint || engine.closed().is_some() {
+                    endpoint = other;
+                    engine.reconfigured(transport.now());
+                }
+            }
+            Woken::Command(Some(Command::Check)) => engine.check(transport.now()),
             Woken::Command(Some(Command::Close(done))) => {
                 closers.push(done);
                 engine.close(CloseReason::Requested);
@@ -144,10 +150,6 @@ pub(crate) async fn run<T: Transport>(
         // Whoever closed may have gone.
         let _: Result<(), ()> = done.send(());
     }
-}
-
-fn listeners(shared: &Shared, change: impl FnOnce(&mut Listeners)) {
-    change(&mut shared.listeners.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
 /// How long a close may take: the daemon is only told, not waited for.

@@ -7,10 +7,13 @@ use exoclaw_protocol::Secret;
 /// Where the daemon is, and what it is shown.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// Such as `ws://127.0.0.1:7200/ws`.
+    /// Such as `ws://127.0.0.1:7200/ws`, or with `wss://`.
     pub url: String,
     /// The gateway's token. Without it a browser is known by its login cookie.
     pub token: Option<Secret>,
+    /// Authorities whose certificates `wss://` takes in place of the public ones, in PEM (RFC 7468). A browser has its own.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub authorities: Option<Vec<u8>>,
     /// A Unix socket by which it is reached in place of the address: it asks programs of its own user for no token.
     #[cfg(unix)]
     pub socket: Option<std::path::PathBuf>,
@@ -22,6 +25,8 @@ impl Endpoint {
         Self {
             url: url.into(),
             token: None,
+            #[cfg(not(target_arch = "wasm32"))]
+            authorities: None,
             #[cfg(unix)]
             socket: None,
         }
@@ -34,12 +39,32 @@ impl Endpoint {
         self
     }
 
+    /// The same daemon, whose certificate is of one of these authorities, in PEM; it may be its own.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[must_use]
+    pub fn trusting(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.authorities = Some(pem.into());
+        self
+    }
+
     /// The same daemon, reached by its Unix socket.
     #[cfg(unix)]
     #[must_use]
     pub fn by_socket(mut self, path: impl Into<std::path::PathBuf>) -> Self {
         self.socket = Some(path.into());
         self
+    }
+}
+
+impl PartialEq for Endpoint {
+    fn eq(&self, other: &Self) -> bool {
+        let (ours, others) = (self.token.as_ref(), other.token.as_ref());
+        let same = self.url == other.url && ours.map(Secret::expose) == others.map(Secret::expose);
+        #[cfg(not(target_arch = "wasm32"))]
+        let same = same && self.authorities == other.authorities;
+        #[cfg(unix)]
+        let same = same && self.socket == other.socket;
+        same
     }
 }
 
@@ -56,8 +81,10 @@ pub struct Options {
     pub backoff_first: Duration,
     /// The longest pause.
     pub backoff_max: Duration,
-    /// With nothing heard for so long, the daemon is asked whether it is still there; after as long again it is not.
+    /// With nothing heard for so long, the daemon is asked whether it is still there.
     pub idle: Duration,
+    /// The longest that it may take to say so: a socket whose other end is gone, or slept with the machine, is noticed then.
+    pub ping_timeout: Duration,
 }
 
 impl Default for Options {
@@ -69,6 +96,7 @@ impl Default for Options {
             backoff_first: Duration::from_millis(250),
             backoff_max: Duration::from_secs(8),
             idle: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(10),
         }
     }
 }

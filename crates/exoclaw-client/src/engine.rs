@@ -1,14 +1,15 @@
 //! The rules of a connection, without I/O and without a clock.
 //!
 //! The owner of the socket tells the engine what happened ([`Engine::opened`], [`Engine::text`], [`Engine::gone`],
-//! [`Engine::request`], [`Engine::tick`]), then does what [`Engine::poll`] says. Time is a parameter: the time since some
-//! fixed moment.
+//! [`Engine::request`], [`Engine::tick`] and more), then does what [`Engine::poll`] says. Time is a parameter: the time since
+//! some fixed moment.
 
 mod backoff;
 mod watch;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -77,8 +78,8 @@ pub enum Output<R> {
     Reply(R, Result<Box<RawValue>, RequestError>),
     /// Tell all listeners.
     Push(Push),
-    /// The connection changed. A `Push::State` says the same to listeners.
-    State(State),
+    /// Keep what a session looks like, for listeners that come later. Those that are there have seen as much.
+    Keep(Arc<SessionSubscribeResult>),
 }
 
 #[derive(Debug)]
@@ -87,12 +88,24 @@ enum Link {
     Connecting { until: Duration },
     /// Made; the daemon has yet to take our credential.
     Greeting { until: Duration },
-    /// Open. When something was last heard, and whether that was asked for.
-    Open { heard: Duration, probed: bool },
+    /// Open.
+    Open(Open),
     /// Made again, then.
     Waiting { until: Duration },
     /// Over.
     Closed(CloseReason),
+}
+
+/// An open connection.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    since: Duration,
+    /// When something was heard last; `since`, where nothing was.
+    heard: Duration,
+    /// The daemon has answered something.
+    proven: bool,
+    /// When the daemon was asked whether it is still there; `None` once it was heard again.
+    probed: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -140,7 +153,8 @@ impl<R> Engine<R> {
     pub fn deadline(&self) -> Option<Duration> {
         let link = match self.link {
             Link::Connecting { until } | Link::Greeting { until } | Link::Waiting { until } => Some(until),
-            Link::Open { heard, probed } => Some(heard + self.options.idle * if probed { 2 } else { 1 }),
+            Link::Open(Open { probed: Some(at), .. }) => Some(at + self.options.ping_timeout),
+            Link::Open(Open { heard, .. }) => Some(heard + self.options.idle),
             Link::Closed(_) => None,
         };
         let request = self.pending.values().map(|pending| pending.until).min();
@@ -152,7 +166,7 @@ impl<R> Engine<R> {
         let Link::Connecting { until } = self.link else { return };
         self.link = Link::Greeting { until };
         match greeting {
-            Greeting::Done => self.open(now),
+            Greeting::Done => self.open(now, false),
             Greeting::Token(token) => {
                 let text = serde_json::json!({ "token": token.expose() }).to_string();
                 self.outputs.push_back(Output::Send(text));
@@ -172,6 +186,20 @@ impl<R> Engine<R> {
         if !self.options.reconnect {
             return self.close(CloseReason::Failed(gone.why));
         }
+        self.disconnected();
+        if let Link::Open(open) = self.link
+            && (open.proven || now.saturating_sub(open.since) >= self.options.backoff_max)
+        {
+            // A daemon that takes connections and drops them at once is no success.
+            self.backoff.reset();
+        }
+        let retry_in = self.backoff.next();
+        self.link = Link::Waiting { until: now + retry_in };
+        self.say(State::Waiting { retry_in, why: gone.why });
+    }
+
+    /// Requests that were sent and may not be sent twice have failed; the others wait for the next connection.
+    fn disconnected(&mut self) {
         let lost: Vec<u64> =
             self.pending.iter().filter(|(_, p)| p.sent && !p.asked.repeatable).map(|(id, _)| *id).collect();
         for id in lost {
@@ -180,9 +208,39 @@ impl<R> Engine<R> {
         for pending in self.pending.values_mut() {
             pending.sent = false;
         }
-        let retry_in = self.backoff.next();
-        self.link = Link::Waiting { until: now + retry_in };
-        self.say(State::Waiting { retry_in, why: gone.why });
+    }
+
+    /// The endpoint is another one: what there is of a connection ends, and one is made to it at once. A client that was
+    /// refused begins anew; one that was closed stays closed.
+    pub fn reconfigured(&mut self, now: Duration) {
+        match self.link {
+            Link::Closed(CloseReason::Requested) => return,
+            Link::Closed(CloseReason::Unauthorized | CloseReason::Failed(_)) => {}
+            Link::Connecting { .. } | Link::Greeting { .. } | Link::Open(_) | Link::Waiting { .. } => {
+                self.outputs.push_back(Output::Disconnect);
+                self.disconnected();
+            }
+        }
+        self.backoff.reset();
+        self.connect(now);
+    }
+
+    /// Something makes it likely that the connection changed: the machine woke, or is on a network again. A pause ends, and
+    /// an open connection is asked whether it still is one.
+    pub fn check(&mut self, now: Duration) {
+        match &self.link {
+            Link::Waiting { .. } => self.connect(now),
+            Link::Open(Open { probed: None, .. }) => self.probe(now),
+            Link::Open(_) | Link::Connecting { .. } | Link::Greeting { .. } | Link::Closed(_) => {}
+        }
+    }
+
+    /// Why nothing is asked any more.
+    pub fn closed(&self) -> Option<&CloseReason> {
+        match &self.link {
+            Link::Closed(reason) => Some(reason),
+            Link::Connecting { .. } | Link::Greeting { .. } | Link::Open(_) | Link::Waiting { .. } => None,
+        }
     }
 
     /// Something asks. Before the connection is open, requests wait for it.
@@ -191,7 +249,7 @@ impl<R> Engine<R> {
             self.outputs.push_back(Output::Reply(asked.reply, Err(RequestError::Closed(reason.clone()))));
             return;
         }
-        let sent = matches!(self.link, Link::Open { .. });
+        let sent = matches!(self.link, Link::Open(_));
         if sent {
             self.outputs.push_back(Output::Send(asked.text.clone()));
         }
@@ -202,9 +260,10 @@ impl<R> Engine<R> {
     pub fn text(&mut self, now: Duration, text: &str) {
         match &mut self.link {
             Link::Greeting { .. } => return self.greeted(now, text),
-            Link::Open { heard, probed } => {
-                *heard = now;
-                *probed = false;
+            Link::Open(open) => {
+                open.heard = now;
+                open.proven = true;
+                open.probed = None;
             }
             Link::Connecting { .. } | Link::Waiting { .. } | Link::Closed(_) => return,
         }
@@ -239,25 +298,22 @@ impl<R> Engine<R> {
                 let why = format!("no connection within {:?}", self.options.connect_timeout);
                 self.gone(now, Gone::broken(why));
             }
-            Link::Open { heard, probed: false } if heard + self.options.idle <= now => {
-                self.link = Link::Open { heard, probed: true };
-                self.send_own(PROBE, &PingParams {});
-            }
-            Link::Open { heard, probed: true } if heard + self.options.idle * 2 <= now => {
+            Link::Open(Open { heard, probed: None, .. }) if heard + self.options.idle <= now => self.probe(now),
+            Link::Open(Open { probed: Some(at), .. }) if at + self.options.ping_timeout <= now => {
                 self.outputs.push_back(Output::Disconnect);
                 self.gone(now, Gone::broken("the daemon does not answer"));
             }
             Link::Waiting { .. }
             | Link::Connecting { .. }
             | Link::Greeting { .. }
-            | Link::Open { .. }
+            | Link::Open(_)
             | Link::Closed(_) => {}
         }
     }
 
-    /// Ends it; every request without an outcome gets one.
+    /// Ends it; every request without an outcome gets one. What was asked to close stays closed.
     pub fn close(&mut self, reason: CloseReason) {
-        if matches!(self.link, Link::Closed(_)) {
+        if self.closed().is_some_and(|before| *before == CloseReason::Requested || *before == reason) {
             return;
         }
         self.outputs.push_back(Output::Disconnect);
@@ -275,6 +331,14 @@ impl<R> Engine<R> {
         self.outputs.push_back(Output::Connect);
     }
 
+    /// Asks the daemon whether it is still there.
+    fn probe(&mut self, now: Duration) {
+        if let Link::Open(open) = &mut self.link {
+            open.probed = Some(now);
+            self.send_own(PROBE, &PingParams {});
+        }
+    }
+
     /// The first text after the greeting: the daemon knows us, or not.
     fn greeted(&mut self, now: Duration, text: &str) {
         #[derive(serde::Deserialize)]
@@ -282,11 +346,11 @@ impl<R> Engine<R> {
             ok: bool,
         }
         if serde_json::from_str::<Welcome>(text).is_ok_and(|welcome| welcome.ok) {
-            return self.open(now);
+            return self.open(now, true);
         }
         match rpc::parse_from_server(text) {
             Ok(FromServer::Response(response)) => match response.outcome() {
-                Ok(_) => self.open(now),
+                Ok(_) => self.open(now, true),
                 Err(error) if error.code == ErrorCode::Unauthorized => self.close(CloseReason::Unauthorized),
                 Err(error) => {
                     self.outputs.push_back(Output::Disconnect);
@@ -300,9 +364,8 @@ impl<R> Engine<R> {
         }
     }
 
-    fn open(&mut self, now: Duration) {
-        self.link = Link::Open { heard: now, probed: false };
-        self.backoff.reset();
+    fn open(&mut self, now: Duration, proven: bool) {
+        self.link = Link::Open(Open { since: now, heard: now, proven, probed: None });
         self.say(State::Open);
         for (id, params) in self.watches.resume() {
             self.send_own(id, &params);
@@ -335,7 +398,9 @@ impl<R> Engine<R> {
             } else if method == SessionSubscribeParams::NAME
                 && let Ok(result) = read::<SessionSubscribeResult>(raw)
             {
-                self.watches.subscribed(result.session, result.epoch, result.seq);
+                let outputs = &mut self.outputs;
+                let keep = self.watches.asked(result, |push| outputs.push_back(Output::Push(push)));
+                self.outputs.extend(keep.map(Output::Keep));
             }
         }
         let outcome = outcome.map(ToOwned::to_owned).map_err(RequestError::Rpc);
@@ -357,7 +422,6 @@ impl<R> Engine<R> {
     }
 
     fn say(&mut self, state: State) {
-        self.outputs.push_back(Output::State(state.clone()));
         self.outputs.push_back(Output::Push(Push::State(state)));
     }
 }

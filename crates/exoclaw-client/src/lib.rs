@@ -34,5 +34,5 @@ pub mod transport;
 pub use client::{Client, REQUESTS};
 pub use endpoint::{Endpoint, Options};
 pub use error::RequestError;
-pub use push::{PUSHES, Push, Pushes};
+pub use push::{PUSHES, Push, Pushes, States};
 pub use state::{CloseReason, State};

@@ -16,7 +16,7 @@ pub enum State {
         /// What went wrong, for people.
         why: String,
     },
-    /// It is over; a new client is needed.
+    /// It is over, unless another endpoint is given to a client that was not asked to close.
     Closed {
         /// Why.
         reason: CloseReason,

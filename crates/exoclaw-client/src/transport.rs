@@ -40,7 +40,7 @@ pub trait Transport: MaybeSend + Sync + 'static {
     type Socket: Socket;
 
     /// Connects, and says how the daemon learns who we are.
-    fn connect(&self, endpoint: &Endpoint) -> impl Future<Output = Result<(Self::Socket, Greeting), Gone>> + MaybeSend;
+    fn connect(&self, endpoint: Endpoint) -> impl Future<Output = Result<(Self::Socket, Greeting), Gone>> + MaybeSend;
 
     /// Ends after that time.
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + MaybeSend;

@@ -77,7 +77,7 @@ async fn watch(pushes: &mut Pushes, seen: &Mutex<Seen>) {
             Push::Event(event) => seen.event(&event),
             Push::Snapshot(snapshot) => seen.restart(&snapshot),
             // A snapshot follows.
-            Push::Gap { .. } | Push::State(_) => {}
+            Push::SeqGap { .. } | Push::State(_) => {}
             other => panic!("{other:?}"),
         }
     }

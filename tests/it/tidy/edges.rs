@@ -65,7 +65,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("reqwest", &["exoclaw-agent", "exoclawd"]),
     ("rusqlite", &["exoclaw-store"]),
     ("saphyr-parser", &["exoclaw-plugin-format"]),
-    ("tokio-rustls", &["exoclaw-gateway", "exoclaw-sandbox"]),
+    ("tokio-rustls", &["exoclaw-gateway", "exoclaw-sandbox", "exoclaw-client"]),
     ("tokio-tungstenite", &["exoclaw-gateway", "exoclaw-client", "exoclaw-tests"]),
     ("wasm-bindgen-cli-support", &["exoclaw-ui-assets"]),
     ("wasm-encoder", &["exoclaw-plugin-format"]),

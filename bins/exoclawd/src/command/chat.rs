@@ -14,7 +14,7 @@ use exoclaw_protocol::{
     Approval, ApprovalResolveParams, ChatAbortParams, ChatSendParams, Event, IdempotencyKey, SendStatus, SessionEvent,
     SessionRef, Verdict,
 };
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 
 use self::{questions::Questions, view::View};
@@ -83,6 +83,8 @@ impl Chat<'_> {
     /// One message and its answer.
     async fn say(&mut self, text: String, context: &mut Context<'_>) -> Result<Exit, CliError> {
         let mut pushes = self.link.pushes();
+        // What happened before is no part of the answer.
+        while let Some(Some(_)) = pushes.next().now_or_never() {}
         let mut view = View::new(context.terminal, Instant::now());
         let params =
             ChatSendParams { idempotency_key: Some(random_key()?), ..ChatSendParams::text(self.session.clone(), text) };
@@ -197,10 +199,16 @@ fn ours(push: &Push, is_ours: impl Fn(&SessionEvent) -> bool) -> Option<&Session
 
 /// A key of its own for each message: sending again after a reconnect is not sending twice.
 fn random_key() -> Result<IdempotencyKey, CliError> {
-    let failed = |why: String| CliError::new(Exit::Failed, "draw a random key").because(why);
+    let failed = |error: exoclaw_protocol::IdError| CliError::new(Exit::Failed, "make a random key").because(error);
+    random_hex()?.parse().map_err(failed)
+}
+
+/// 32 random digits.
+fn random_hex() -> Result<String, CliError> {
+    let failed = |error: getrandom::Error| CliError::new(Exit::Failed, "draw a random key").because(error.to_string());
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| failed(error.to_string()))?;
-    hex::encode(bytes).parse().map_err(|error: exoclaw_protocol::IdError| failed(error.to_string()))
+    getrandom::fill(&mut bytes).map_err(failed)?;
+    Ok(hex::encode(bytes))
 }
 
 /// Lines of the terminal, from a thread of their own that ends with the process: a read can't be called back. One line

@@ -14,14 +14,13 @@ fn drain(engine: &mut TestEngine) -> Vec<String> {
             Output::Disconnect => "disconnect".to_owned(),
             Output::Reply(who, Ok(raw)) => format!("{who} got {raw}"),
             Output::Reply(who, Err(error)) => format!("{who} failed: {error}"),
-            Output::Push(Push::State(_)) => "told state".to_owned(),
+            Output::Push(Push::State(state)) => format!("{state:?}"),
             Output::Push(Push::Event(event)) => format!("event {}/{}", event.epoch, event.seq),
-            Output::Push(Push::Gap { seen, next, .. }) => format!("gap {seen:?} {next:?}"),
+            Output::Push(Push::SeqGap { seen, next, .. }) => format!("gap {seen:?} {next:?}"),
             Output::Push(Push::Snapshot(result)) => format!("snapshot {}/{}", result.epoch, result.seq),
             Output::Push(other) => format!("{other:?}"),
-            Output::State(state) => format!("{state:?}"),
+            Output::Keep(result) => format!("keep {}/{}", result.epoch, result.seq),
         })
-        .filter(|line| line != "told state")
         .collect()
 }
 
@@ -124,9 +123,21 @@ fn pauses_grow_to_the_longest_and_start_again_after_success() {
         let whole = (Duration::from_millis(250) * (1 << n)).min(8 * SECOND);
         assert!((whole / 2..=whole).contains(pause), "pause {n} is {pause:?} of {whole:?}");
     }
+    // A connection on which nothing was heard, and not for long, is no success.
     engine.opened(now, &Greeting::Done);
     engine.gone(now, Gone::broken("cut"));
-    assert!(engine.deadline().unwrap() - now <= Duration::from_millis(250));
+    assert!(engine.deadline().unwrap() - now >= 4 * SECOND);
+    for (stays, answers) in [(8 * SECOND, false), (Duration::ZERO, true)] {
+        now = engine.deadline().unwrap();
+        engine.tick(now);
+        engine.opened(now, &Greeting::Done);
+        now += stays;
+        if answers {
+            engine.text(now, &event(1, 1));
+        }
+        engine.gone(now, Gone::broken("cut"));
+        assert!(engine.deadline().unwrap() - now <= Duration::from_millis(250));
+    }
 }
 
 #[test]
@@ -212,7 +223,8 @@ fn a_silent_daemon_is_asked_and_then_left() {
     engine.text(26 * SECOND, r#"{"jsonrpc":"2.0","id":0,"result":{"nowMs":1}}"#);
     assert_eq!(engine.deadline(), Some(51 * SECOND), "an answer starts the wait again");
     engine.tick(51 * SECOND);
-    engine.tick(76 * SECOND);
+    assert_eq!(engine.deadline(), Some(61 * SECOND));
+    engine.tick(61 * SECOND);
     let lines = drain(&mut engine);
     assert_eq!(lines[1], "disconnect");
     assert!(lines[2].starts_with("Waiting"), "{lines:?}");
@@ -240,4 +252,83 @@ fn watched_sessions_are_bounded() {
     let resumed: Vec<&String> = resumed.iter().filter(|line| line.contains("session.subscribe")).collect();
     assert_eq!(resumed.len(), exoclaw_protocol::limits::SUBSCRIPTIONS);
     assert!(!resumed.iter().any(|line| line.contains("agent:main:s0\"")), "the oldest is forgotten");
+}
+
+#[test]
+fn after_a_sleep_the_daemon_has_time_to_answer() {
+    let mut engine = open();
+    let morning = 30_000 * SECOND;
+    engine.tick(morning);
+    assert_eq!(drain(&mut engine), [r#"send {"jsonrpc":"2.0","id":0,"method":"ping","params":{}}"#]);
+    engine.tick(morning + 9 * SECOND);
+    assert_eq!(drain(&mut engine), [""; 0]);
+    engine.tick(morning + 10 * SECOND);
+    assert_eq!(drain(&mut engine)[0], "disconnect");
+}
+
+#[test]
+fn a_check_asks_at_once_and_ends_a_pause() {
+    let mut engine = open();
+    engine.check(SECOND);
+    engine.check(2 * SECOND);
+    assert_eq!(
+        drain(&mut engine),
+        [r#"send {"jsonrpc":"2.0","id":0,"method":"ping","params":{}}"#],
+        "it is asked once"
+    );
+    engine.tick(11 * SECOND);
+    assert_eq!(drain(&mut engine)[0], "disconnect");
+    engine.check(11 * SECOND);
+    assert_eq!(drain(&mut engine), ["Connecting", "connect"]);
+    engine.check(11 * SECOND);
+    assert_eq!(drain(&mut engine), [""; 0], "an attempt is under way");
+}
+
+#[test]
+fn another_endpoint_is_connected_to_at_once_and_the_old_socket_let_go() {
+    let mut engine = open();
+    let abort = ChatAbortParams { session: "main".parse().unwrap(), run_id: None };
+    engine.request(Duration::ZERO, ask(2, "abort", false, &abort));
+    engine.request(Duration::ZERO, ask(4, "status", true, &StatusParams {}));
+    drain(&mut engine);
+    engine.reconfigured(SECOND);
+    let lines = drain(&mut engine);
+    assert_eq!(lines[0], "disconnect");
+    assert!(lines[1].starts_with("abort failed"), "{lines:?}");
+    assert_eq!(lines[2..], ["Connecting", "connect"]);
+    engine.opened(SECOND, &Greeting::Done);
+    assert_eq!(drain(&mut engine), ["Open", r#"send {"jsonrpc":"2.0","id":4,"method":"status","params":{}}"#]);
+}
+
+#[test]
+fn another_endpoint_revives_who_was_refused_but_not_who_was_closed() {
+    let mut engine = open();
+    engine.gone(SECOND, Gone { unauthorized: true, why: String::new() });
+    drain(&mut engine);
+    engine.reconfigured(SECOND);
+    assert_eq!(drain(&mut engine), ["Connecting", "connect"]);
+    engine.close(CloseReason::Requested);
+    drain(&mut engine);
+    engine.reconfigured(SECOND);
+    assert_eq!(drain(&mut engine), [""; 0]);
+    assert_eq!(engine.deadline(), None);
+}
+
+#[test]
+fn a_session_that_another_asks_for_is_a_gap_for_who_was_behind() {
+    let mut engine = watching();
+    let asked = |engine: &mut TestEngine, id, seq: u64| {
+        let params = SessionSubscribeParams { session: "main".parse().unwrap(), epoch: None, seq: None };
+        engine.request(SECOND, ask(id, "late", true, &params));
+        drain(engine);
+        let result = format!(
+            r#"{{"session":"agent:main:main","epoch":5,"seq":{seq},"recovered":false,"snapshot":{{"messages":[]}}}}"#
+        );
+        engine.text(SECOND, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#));
+        let mut lines = drain(engine);
+        assert!(lines.pop().unwrap().starts_with("late got"));
+        lines
+    };
+    assert_eq!(asked(&mut engine, 4, 2), ["keep 5/2"]);
+    assert_eq!(asked(&mut engine, 6, 9), ["gap (5, 2) (5, 10)", "snapshot 5/9"]);
 }

@@ -41,6 +41,27 @@ impl Watches {
         }
     }
 
+    /// Somebody subscribed to a session, which all who listen share. Where they missed events by it they are told, and get the
+    /// snapshot; otherwise it is to be kept for those who come later.
+    pub(super) fn asked(
+        &mut self,
+        result: SessionSubscribeResult,
+        mut push: impl FnMut(Push),
+    ) -> Option<Arc<SessionSubscribeResult>> {
+        let (session, epoch, seq) = (result.session.clone(), result.epoch, result.seq);
+        let seen = self.by_session.get(&session).map(|watch| (watch.epoch, watch.seq));
+        self.subscribed(session.clone(), epoch, seq);
+        let result = result.snapshot.is_some().then(|| Arc::new(result))?;
+        match seen {
+            Some(seen) if seen.0 != epoch || seen.1 < seq => {
+                push(Push::SeqGap { session, seen, next: (epoch, seq + 1) });
+                push(Push::Snapshot(result));
+                None
+            }
+            Some(_) | None => Some(result),
+        }
+    }
+
     /// The session was subscribed to: events after `seq` follow, also those that were seen before.
     pub(super) fn subscribed(&mut self, session: SessionKey, epoch: u64, seq: u64) {
         self.uses += 1;
@@ -84,7 +105,7 @@ impl Watches {
             Ok(result) if result.recovered => {}
             Ok(result) => {
                 let next = (result.epoch, result.seq + 1);
-                push(Push::Gap { session, seen: (watch.epoch, watch.seq), next });
+                push(Push::SeqGap { session, seen: (watch.epoch, watch.seq), next });
                 (watch.epoch, watch.seq) = (result.epoch, result.seq);
                 push(Push::Snapshot(Arc::new(result)));
             }
@@ -117,7 +138,7 @@ impl Watches {
                 (watch.epoch, watch.seq) = (event.epoch, event.seq);
                 if (event.epoch, event.follows()) != seen {
                     let next = (event.epoch, event.follows() + 1);
-                    push(Push::Gap { session: event.session.clone(), seen, next });
+                    push(Push::SeqGap { session: event.session.clone(), seen, next });
                 }
             }
         }

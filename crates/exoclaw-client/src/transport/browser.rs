@@ -40,7 +40,7 @@ impl Browser {
 impl Transport for Browser {
     type Socket = BrowserSocket;
 
-    async fn connect(&self, endpoint: &Endpoint) -> Result<(BrowserSocket, Greeting), Gone> {
+    async fn connect(&self, endpoint: Endpoint) -> Result<(BrowserSocket, Greeting), Gone> {
         let mut socket = BrowserSocket::new(&endpoint.url)?;
         poll_fn(|cx| socket.poll_open(cx)).await?;
         let greeting = endpoint.token.clone().map_or(Greeting::Probe, Greeting::Token);

@@ -1,5 +1,7 @@
 //! Tokio and tungstenite. The token goes along as `Authorization: Bearer`.
 
+mod tls;
+
 use std::{
     collections::VecDeque,
     hash::{BuildHasher, RandomState},
@@ -58,7 +60,7 @@ impl Native {
 impl Transport for Native {
     type Socket = NativeSocket;
 
-    async fn connect(&self, endpoint: &Endpoint) -> Result<(NativeSocket, Greeting), Gone> {
+    async fn connect(&self, endpoint: Endpoint) -> Result<(NativeSocket, Greeting), Gone> {
         let bad = |why: &dyn std::fmt::Display| Gone::broken(format!("connect to {}: {why}", endpoint.url));
         let mut request = endpoint.url.as_str().into_client_request().map_err(|error| bad(&error))?;
         if let Some(token) = &endpoint.token {
@@ -73,7 +75,7 @@ impl Transport for Native {
             .max_write_buffer_size(WRITE_BUFFER_BYTES + 2 * limits::MESSAGE_BYTES)
             .max_message_size(Some(RECEIVE_BYTES))
             .max_frame_size(Some(RECEIVE_BYTES));
-        let stream = open(endpoint, request.uri()).await.map_err(|error| bad(&error))?;
+        let stream = open(&endpoint, request.uri()).await.map_err(|error| bad(&error))?;
         match client_async_with_config(request, stream, Some(config)).await {
             // Without a token the daemon may take us as we are, or not: the first request finds out.
             Ok((stream, _)) => {
@@ -111,13 +113,18 @@ async fn open(endpoint: &Endpoint, uri: &Uri) -> io::Result<Box<dyn Wire>> {
         return Ok(Box::new(tokio::net::UnixStream::connect(path).await?));
     }
     let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what);
-    if uri.scheme_str() != Some("ws") {
-        return Err(wrong("the address begins with ws://"));
-    }
+    let (port, is_tls) = match uri.scheme_str() {
+        Some("ws") => (80, false),
+        Some("wss") => (443, true),
+        _ => return Err(wrong("the address begins with ws:// or wss://")),
+    };
     let host = uri.host().ok_or_else(|| wrong("the address has no host"))?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await?;
+    let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(port))).await?;
     stream.set_nodelay(true)?;
+    if is_tls {
+        return Ok(Box::new(tls::connect(stream, host, endpoint.authorities.as_deref()).await?));
+    }
     Ok(Box::new(stream))
 }
 

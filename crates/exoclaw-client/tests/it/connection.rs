@@ -5,7 +5,7 @@ use exoclaw_protocol::{ChatSendParams, PingParams, Secret, StatusParams};
 use futures::StreamExt;
 use serde_json::json;
 
-use crate::server::{Server, wait_for_state};
+use crate::server::Server;
 
 fn quick() -> Options {
     Options { backoff_first: Duration::from_millis(2), ..Options::default() }
@@ -17,7 +17,7 @@ async fn next(pushes: &mut Pushes) -> String {
         match pushes.next().await.expect("a push") {
             Push::State(_) => {}
             Push::Event(event) => return format!("event {}/{}", event.epoch, event.seq),
-            Push::Gap { seen, next, .. } => return format!("gap {seen:?} {next:?}"),
+            Push::SeqGap { seen, next, .. } => return format!("gap {seen:?} {next:?}"),
             Push::Snapshot(result) => return format!("snapshot {}/{}", result.epoch, result.seq),
             other => panic!("got {other:?}"),
         }
@@ -137,13 +137,14 @@ async fn closing_tells_the_daemon_and_ends_the_streams() {
     let server = Server::start().await;
     let client = server.client(quick());
     let mut peer = server.accept().await.unwrap();
-    wait_for_state(&client, |state| *state == State::Open).await;
+    client.states().wait_for(|state| *state == State::Open).await.unwrap();
     let pushes = client.subscribe();
     let (code, ()) = tokio::join!(peer.receive_close(), client.close());
     assert_eq!(code, 1000);
     let last = pushes.collect::<Vec<_>>().await.pop();
     assert_eq!(last, Some(Push::State(State::Closed { reason: CloseReason::Requested })));
-    assert_eq!(client.subscribe().next().await, None, "a stream made afterwards ends at once");
+    let late: Vec<Push> = client.subscribe().collect().await;
+    assert_eq!(late, [Push::State(client.state())], "a stream made afterwards ends at once");
 }
 
 #[tokio::test]
@@ -152,7 +153,7 @@ async fn dropping_the_last_handle_closes() {
     let client = server.client(quick());
     let mut peer = server.accept().await.unwrap();
     drop(client.clone());
-    wait_for_state(&client, |state| *state == State::Open).await;
+    client.states().wait_for(|state| *state == State::Open).await.unwrap();
     drop(client);
     assert_eq!(peer.receive_close().await, 1000);
 }

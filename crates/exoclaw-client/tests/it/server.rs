@@ -2,13 +2,17 @@
 
 use std::net::SocketAddr;
 
-use exoclaw_client::{Client, Endpoint, Options, State};
+use exoclaw_client::{Client, Endpoint, Options};
 use exoclaw_protocol::Secret;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::{
-    WebSocketStream, accept_hdr_async,
+    WebSocketStream, accept_async, accept_hdr_async,
     tungstenite::{
         Message,
         handshake::server::{ErrorResponse, Request, Response},
@@ -35,9 +39,20 @@ impl Server {
     }
 
     /// The next connection; one without the token is refused with 401.
-    #[expect(clippy::result_large_err, reason = "the callback's type is the library's")]
     pub(crate) async fn accept(&self) -> Result<Peer, Box<dyn std::error::Error>> {
         let (stream, _) = self.0.accept().await?;
+        Self::upgrade(stream).await
+    }
+
+    /// The next connection, by TLS; who comes without the token is let in.
+    pub(crate) async fn accept_by(&self, acceptor: &TlsAcceptor) -> Result<Peer, Box<dyn std::error::Error>> {
+        let (stream, _) = self.0.accept().await?;
+        let stream: Box<dyn Wire> = Box::new(acceptor.accept(stream).await?);
+        Ok(Peer(accept_async(stream).await?))
+    }
+
+    #[expect(clippy::result_large_err, reason = "the callback's type is the library's")]
+    async fn upgrade(stream: TcpStream) -> Result<Peer, Box<dyn std::error::Error>> {
         let check = |request: &Request, response: Response| match request.headers().get("authorization") {
             Some(value) if value == format!("Bearer {TOKEN}").as_str() => Ok(response),
             _ => {
@@ -46,6 +61,7 @@ impl Server {
                 Err(refusal)
             }
         };
+        let stream: Box<dyn Wire> = Box::new(stream);
         Ok(Peer(accept_hdr_async(stream, check).await?))
     }
 
@@ -56,7 +72,11 @@ impl Server {
 }
 
 /// The server's end of one connection.
-pub(crate) struct Peer(WebSocketStream<TcpStream>);
+pub(crate) struct Peer(WebSocketStream<Box<dyn Wire>>);
+
+/// Bytes to and from the client.
+pub(crate) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 impl Peer {
     pub(crate) async fn receive(&mut self) -> Value {
@@ -94,17 +114,5 @@ impl Peer {
             "session": "agent:main:main", "epoch": epoch, "seq": seq, "runId": "r1", "type": "delta", "text": text,
         });
         self.send(json!({ "jsonrpc": "2.0", "method": "session.event", "params": params })).await;
-    }
-}
-
-/// Reads states until one fits.
-pub(crate) async fn wait_for_state(client: &Client, wanted: impl Fn(&State) -> bool) -> State {
-    let mut pushes = client.subscribe();
-    loop {
-        let state = client.state();
-        if wanted(&state) {
-            return state;
-        }
-        assert!(pushes.next().await.is_some(), "ended in {state:?}");
     }
 }
