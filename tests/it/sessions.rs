@@ -7,12 +7,14 @@ use exoclaw_client::Client;
 use exoclaw_protocol::{
     Block, ChatHistoryParams, ChatInjectParams, ChatSendParams, ChatSendResult, ErrorCode, NoteBy, QueueMode,
     RunStatus, RunWaitParams, SendStatus, SessionDeleteParams, SessionGetParams, SessionListParams, SessionPatchParams,
-    SessionPreviewParams, SessionRef, SessionResetParams,
+    SessionPreviewParams, SessionRef, SessionResetParams, SessionSearchParams,
 };
 use exoclaw_tests::{
     daemon::{Daemon, Setup},
     model::{Answer, Gate, ModelServer},
 };
+
+use crate::cli::run_beside;
 
 fn main() -> SessionRef {
     "main".parse().unwrap()
@@ -98,6 +100,10 @@ async fn a_session_is_begun_anew_and_then_deleted_without_a_trace() {
     assert!(history.messages[2].note && !serde_json::to_string(&history.messages).unwrap().contains("xyzzy"));
     let preview = SessionPreviewParams { sessions: vec![main()], ..SessionPreviewParams::default() };
     assert_eq!(client.request(preview).await.unwrap().previews[0].texts.len(), 3);
+    let plugh = || SessionSearchParams { text: "PLUG".into(), ..SessionSearchParams::default() };
+    assert_eq!(client.request(plugh()).await.unwrap().hits[0].snippet[1].text, "plugh");
+    let shown = run_beside(daemon.command(&["session", "search", "A", "plug"])).await.out;
+    assert!(shown.contains("agent:main:main") && shown.contains("a note with plugh"), "{shown}");
     let listed = client.request(SessionListParams::default()).await.unwrap().sessions;
     assert_eq!(listed[0].title.as_deref(), Some("read this"));
 
@@ -107,6 +113,7 @@ async fn a_session_is_begun_anew_and_then_deleted_without_a_trace() {
     daemon.restart();
     let client = daemon.client();
     assert!(client.request(ChatHistoryParams::new(main())).await.unwrap().messages.is_empty());
+    assert!(client.request(plugh()).await.unwrap().hits.is_empty());
     model.answer(Answer::text(["hello"]));
     let sent = send(&client, "anew").await;
     assert_eq!(wait(&client, &sent).await.0, RunStatus::Ok);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use exoclaw_protocol::{ApprovalId, PluginName, SessionRef, TokenName};
+use exoclaw_protocol::{AgentId, ApprovalId, PluginName, SessionRef, TokenName};
 use exoclaw_sandbox::PublicKey;
 
 mod audit;
@@ -496,6 +496,27 @@ pub(crate) enum ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SessionCommand {
+    /// Find what was said
+    ///
+    /// In all conversations, as they are at present: the newest places first whose text has all words, in upper or lower case and
+    /// with or without accents. The last word may be the start of one. Asks the daemon.
+    Search {
+        /// What to look for
+        #[arg(value_name = "WORDS", required = true)]
+        words: Vec<String>,
+        /// Only in conversations of this agent
+        #[arg(long, value_name = "AGENT")]
+        agent: Option<AgentId>,
+        /// Only in this conversation; may be repeated
+        #[arg(long = "session", value_name = "SESSION")]
+        sessions: Vec<SessionRef>,
+        /// At most so many places
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+        /// Only what is older than an earlier answer, which named this number
+        #[arg(long, value_name = "PLACE")]
+        before: Option<u64>,
+    },
     /// Write a conversation as JSON Lines
     ///
     /// The daemon may run meanwhile. Damaged records are left out and named, and the command then ends with 65.

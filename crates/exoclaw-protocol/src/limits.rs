@@ -114,6 +114,18 @@ pub const TOOL_OUTPUT_BYTES: usize = 256 * 1024;
 /// Longest label of a session, and name of its model, in bytes.
 pub const LABEL_BYTES: usize = 256;
 
+/// Words of one search: each is looked up in every conversation that there is.
+pub const SEARCH_WORDS: usize = 16;
+
+/// Longest text of a search, in bytes.
+pub const SEARCH_BYTES: usize = 4_096;
+
+/// Places of one answer to a search.
+pub const SEARCH_HITS: u32 = 50;
+
+/// Sessions that one search may be limited to.
+pub const SEARCH_SESSIONS: usize = 200;
+
 /// Sessions of one question for previews.
 pub const PREVIEWS: usize = 64;
 

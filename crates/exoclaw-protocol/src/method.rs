@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    ErrorCode, RpcError, approval::*, channel::*, cron::*, device::*, error::brief, params::*, run::*, session::*,
-    spending::*, token::*,
+    ErrorCode, RpcError, approval::*, channel::*, cron::*, device::*, error::brief, params::*, run::*, search::*,
+    session::*, spending::*, token::*,
 };
 
 /// What a credential allows.
@@ -130,6 +130,8 @@ methods! {
     SessionResolve = "session.resolve", Read, SessionResolveParams -> SessionInfo;
     /// The newest texts of sessions.
     SessionPreview = "session.preview", Read, SessionPreviewParams -> SessionPreviewResult;
+    /// Where something was said.
+    SessionSearch = "session.search", Read, SessionSearchParams -> SessionSearchResult;
     /// Sets how a session is treated.
     SessionPatch = "session.patch", Admin, SessionPatchParams -> SessionInfo;
     /// Begins a new conversation in a session.

@@ -10,9 +10,18 @@ use futures::future::join_all;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// A message of so many characters.
+/// A message of about so many characters, in words of which some are frequent and most are not, as in a language.
 fn message(n: u64, length: usize) -> Record {
-    let message = Message::user("x".repeat(length));
+    let (mut text, mut state) = (String::with_capacity(length + 8), n + 1);
+    while text.len() < length {
+        // Xorshift (Marsaglia 2003).
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let rank = state % (1 + (state >> 20) % 20_000);
+        text.push_str(&format!("{:x} ", rank * 7_919));
+    }
+    let message = Message::user(text);
     Record::accepted(format!("run-{n}").parse().unwrap(), message, "0".repeat(64))
 }
 

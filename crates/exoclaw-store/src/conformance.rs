@@ -21,6 +21,7 @@ mod journal;
 mod kv;
 mod runs;
 pub mod samples;
+mod search;
 mod spending;
 
 pub use conversations::*;
@@ -29,6 +30,7 @@ pub use jobs::*;
 pub use journal::*;
 pub use kv::*;
 pub use runs::*;
+pub use search::*;
 pub use spending::*;
 
 /// Makes one `#[tokio::test]` of each case. The argument is an async function that returns a pair: an `Arc<dyn Store>`,
@@ -75,6 +77,10 @@ macro_rules! conformance_tests {
             an_answer_waits_until_it_is_delivered,
             what_joins_is_answered_where_it_came_from_last,
             nothing_is_delivered_of_a_session_that_stands_still,
+            words_are_found,
+            what_is_found_comes_in_pages,
+            what_is_no_part_of_the_conversation_is_not_found,
+            no_question_is_refused,
         );
     };
     ($fresh:expr; $($case:ident,)*) => {

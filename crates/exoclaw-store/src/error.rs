@@ -66,6 +66,9 @@ pub enum ReadError {
         /// What is wrong with it.
         problem: String,
     },
+    /// What is looked for is nearly everywhere, so that looking on would keep others waiting.
+    #[error("the words are in too much of what was said: add others, or look in fewer sessions")]
+    TooLong,
     /// Reading failed.
     #[error("read from the store")]
     Failed(#[source] Cause),

@@ -35,6 +35,7 @@ mod error;
 mod memory;
 mod private;
 mod record;
+mod search;
 mod spending;
 mod sqlite;
 mod store;
@@ -46,6 +47,7 @@ pub use devices::{Candidate, DEVICE_TOKEN, DeviceError, Devices, Paired};
 pub use error::{AppendError, Cause, KvError, ReadError};
 pub use memory::MemoryStore;
 pub use record::{Entry, Record, RunOutcome};
+pub use search::{Found, Hit, Search};
 pub use sqlite::{OpenError, SqliteConfig, SqliteStore, upkeep};
 pub use store::{
     Appended, Delivery, KeyedRun, KvScope, OpenRun, Page, RunSummary, SessionFilter, SessionSummary, Spending, Store,

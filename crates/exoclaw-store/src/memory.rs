@@ -9,9 +9,9 @@ use exoclaw_protocol::{IdempotencyKey, JobId, RunId, RunOptions, SessionKey, Spe
 use futures::future::{BoxFuture, FutureExt};
 
 use crate::{
-    AppendError, Appended, Conversation, Delivery, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record,
-    RunOutcome, RunSummary, SessionFilter, SessionSummary, Spending, Store, StoredJob, encoded, spending::SpendingSums,
-    store::DAY_MS,
+    AppendError, Appended, Conversation, Delivery, Entry, Found, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError,
+    Record, RunOutcome, RunSummary, Search, SessionFilter, SessionSummary, Spending, Store, StoredJob, encoded,
+    spending::SpendingSums, sqlite::search::find_among, store::DAY_MS,
 };
 
 /// A store that forgets all when it is dropped and grows with what it holds: for tests, and for embedding without a disk.
@@ -60,6 +60,8 @@ struct Due {
 
 #[derive(Debug)]
 struct Stored {
+    /// Orders the records of all sessions.
+    order: u64,
     at_ms: u64,
     json: String,
 }
@@ -77,6 +79,9 @@ struct Run {
     outcome: Option<RunOutcome>,
     options: RunOptions,
 }
+
+/// Everything.
+const ALL: Page = Page { entries: u32::MAX, bytes: u64::MAX };
 
 impl MemoryStore {
     /// An empty store.
@@ -140,7 +145,7 @@ impl State {
         let first = session.last_seq() + 1;
         for encoded in records {
             self.clock += 1;
-            session.records.push(Stored { at_ms, json: encoded.json });
+            session.records.push(Stored { order: self.clock, at_ms, json: encoded.json });
             session.fold(encoded.record, at_ms, self.clock);
         }
         session.updated_ms = at_ms;
@@ -316,6 +321,20 @@ impl Store for MemoryStore {
     fn session(&self, session: &SessionKey) -> BoxFuture<'static, Result<Option<SessionSummary>, ReadError>> {
         let key = session.clone();
         self.with(move |state| Ok(state.sessions.get(&key).map(|session| session.summary(&key))))
+    }
+
+    /// Slow: the index is made anew each time.
+    fn search(&self, search: Search) -> BoxFuture<'static, Result<Found, ReadError>> {
+        self.with(move |state| {
+            let of = |(key, session): (&SessionKey, &Session)| {
+                let entries = session.page(key, 1..=session.last_seq(), ALL)?.into_iter().zip(&session.records);
+                Ok(entries.map(|(entry, stored)| (stored.order, key.clone(), entry)).collect())
+            };
+            let all: Result<Vec<Vec<_>>, ReadError> = state.sessions.iter().map(of).collect();
+            let mut all: Vec<_> = all?.into_iter().flatten().collect();
+            all.sort_by_key(|(order, ..)| *order);
+            find_among(all.into_iter().map(|(_, key, entry)| (key, entry)), &search)
+        })
     }
 
     fn session_count(&self) -> BoxFuture<'static, Result<u64, ReadError>> {

@@ -1,4 +1,4 @@
-//! The default: one SQLite file, one thread that writes, two that read.
+//! The default: one SQLite file, one thread that writes, two that read, and one that searches.
 
 mod conversation;
 mod delete;
@@ -11,6 +11,7 @@ mod journal;
 mod kv;
 mod reader;
 mod schema;
+pub(crate) mod search;
 mod spending;
 pub mod upkeep;
 mod writer;
@@ -28,10 +29,10 @@ use futures::future::{BoxFuture, FutureExt};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
-use self::{file::Ownership, health::Health, journal::failed, reader::Reads, writer::Queue};
+use self::{file::Ownership, health::Health, journal::failed, reader::Reads, search::Patience, writer::Queue};
 use crate::{
-    AppendError, Appended, Delivery, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, RunSummary,
-    SessionFilter, SessionSummary, Spending, Store, StoredJob, encoded,
+    AppendError, Appended, Delivery, Entry, Found, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record,
+    RunSummary, Search, SessionFilter, SessionSummary, Spending, Store, StoredJob, encoded,
 };
 
 /// Threads that read.
@@ -44,7 +45,7 @@ const WRITER_CACHE_KIB: i32 = 8192;
 const READER_CACHE_KIB: i32 = 512;
 
 /// Prepared statements kept by a connection: all that this crate has.
-const STATEMENTS: usize = 58;
+const STATEMENTS: usize = 62;
 
 /// What the write-ahead log is cut down to when it starts over, in bytes: above its usual length, for a file that keeps its
 /// length is quicker to write and to sync.
@@ -152,6 +153,9 @@ struct Shared {
     path: PathBuf,
     writes: Queue,
     reads: Reads,
+    /// Apart from other reads, which no search keeps waiting.
+    searches: Reads,
+    patience: Patience,
     health: Arc<Health>,
     /// Taken by whoever closes.
     threads: Mutex<Option<Threads>>,
@@ -185,11 +189,16 @@ impl SqliteStore {
             let jobs = jobs.clone();
             readers.push(start(format!("store-reader-{number}"), move || jobs.run(&connection))?);
         }
+        let (searches, jobs) = reader::channel();
+        let mut connection = open_reader(path).map_err(|error| OpenError::database(path, error))?;
+        search::prepare(&connection).map_err(|error| OpenError::database(path, error))?;
+        let patience = Patience::of(&mut connection).map_err(|error| OpenError::database(path, error))?;
+        readers.push(start("store-search".to_owned(), move || jobs.run(&connection))?);
         let writer = start("store-writer".to_owned(), move || writer.run())?;
 
         let threads = Mutex::new(Some(Threads { readers, writer, ownership }));
         let closed = watch::Sender::new(false);
-        Ok(Self(Arc::new(Shared { path: path.clone(), writes, reads, health, threads, closed })))
+        Ok(Self(Arc::new(Shared { path: path.clone(), writes, reads, searches, patience, health, threads, closed })))
     }
 
     /// Runs `work` on the writer's thread, durably.
@@ -226,6 +235,8 @@ fn open_writer(config: &SqliteConfig) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(database)?;
     connection.busy_timeout(LOCK_PATIENCE).map_err(database)?;
+    // The index moves words from page to page as it grows: what is deleted is to be gone from those that it left, too.
+    connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(())).map_err(database)?;
     schema::prepare(&mut connection, path)?;
     set_up_writer(&connection, config.max_bytes).map_err(database)?;
     Ok(connection)
@@ -267,6 +278,7 @@ impl Shared {
     /// Takes nothing more. The threads end when they have done what waits.
     fn refuse_all(&self) {
         self.reads.close();
+        self.searches.close();
         self.writes.close();
     }
 
@@ -340,6 +352,16 @@ impl Store for SqliteStore {
     fn session(&self, session: &SessionKey) -> BoxFuture<'static, Result<Option<SessionSummary>, ReadError>> {
         let session = session.clone();
         self.query(move |connection| journal::session(connection, &session).map_err(failed))
+    }
+
+    fn search(&self, search: Search) -> BoxFuture<'static, Result<Found, ReadError>> {
+        let shared = Arc::clone(&self.0);
+        let own = Arc::clone(&shared);
+        let find = move |connection: &Connection| {
+            own.patience.renew();
+            search::find(connection, &search)
+        };
+        async move { shared.searches.read(find).await }.boxed()
     }
 
     fn session_count(&self) -> BoxFuture<'static, Result<u64, ReadError>> {

@@ -5,7 +5,7 @@ use std::fmt;
 use exoclaw_protocol::{AgentId, IdempotencyKey, JobId, PluginName, RunId, RunOptions, SessionKey, Spent, TokenName};
 use futures::future::BoxFuture;
 
-use crate::{AppendError, Conversation, Entry, KvError, ReadError, Record, RunOutcome};
+use crate::{AppendError, Conversation, Entry, Found, KvError, ReadError, Record, RunOutcome, Search};
 
 /// Durable state: journals of sessions, and what plugins keep.
 ///
@@ -40,6 +40,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// One session, if it has any record.
     fn session(&self, session: &SessionKey) -> BoxFuture<'static, Result<Option<SessionSummary>, ReadError>>;
+
+    /// Where words are in the sessions' present conversations: in messages, answers and summaries, in upper or lower case and
+    /// with or without diacritics.
+    ///
+    /// # Errors
+    /// [`ReadError::TooLong`] when it takes too long.
+    fn search(&self, search: Search) -> BoxFuture<'static, Result<Found, ReadError>>;
 
     /// How many sessions there are.
     fn session_count(&self) -> BoxFuture<'static, Result<u64, ReadError>>;

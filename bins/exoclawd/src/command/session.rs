@@ -1,4 +1,4 @@
-//! `session export` and `session import`.
+//! `session search`, `session export` and `session import`.
 
 use std::{
     fs::File,
@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use exoclaw_protocol::{SessionKey, SessionRef};
-use exoclaw_runtime::{Clock, SystemClock};
+use exoclaw_protocol::{Role, SearchHit, SessionKey, SessionRef, SessionSearchParams, SnippetPart};
+use exoclaw_runtime::{Clock, SystemClock, text_of_time};
 use exoclaw_store::{
     SqliteConfig,
     upkeep::{self, Exported, Imported},
@@ -17,19 +17,57 @@ use serde_json::json;
 use super::{
     Context,
     store::{problem, upkeep_error},
+    wait_for,
 };
 use crate::{
     cli::SessionCommand,
     config::Flags,
+    daemon_link::DaemonLink,
     error::{CliError, Exit},
-    terminal::printable,
+    terminal::{Style, printable},
 };
 
 pub(super) fn run(command: SessionCommand, context: &mut Context<'_>) -> Result<Exit, CliError> {
     match command {
+        SessionCommand::Search { words, agent, sessions, limit, before } => {
+            let text = words.join(" ");
+            let params = SessionSearchParams { text, agent, sessions, limit: Some(limit), before };
+            wait_for(search(params, context))
+        }
         SessionCommand::Export { session, file } => export(&session, file, context),
         SessionCommand::Import { file, session } => import(file, session.as_ref(), context),
     }
+}
+
+async fn search(params: SessionSearchParams, context: &mut Context<'_>) -> Result<Exit, CliError> {
+    let link = DaemonLink::open(context).await?;
+    let found = link.request(params).await?;
+    let terminal = &mut *context.terminal;
+    if terminal.json {
+        terminal.value(&found)?;
+        return Ok(Exit::Ok);
+    }
+    let colour = terminal.out_colour;
+    if found.hits.is_empty() {
+        terminal.say("nothing was found")?;
+    }
+    for SearchHit { session, seq, at_ms, role, snippet, .. } in &found.hits {
+        let who = match role {
+            Role::User => "user",
+            Role::Assistant => "assistant",
+        };
+        let place = colour.paint(Style::Bold, format!("{session} {seq}"));
+        terminal.line(format_args!("{place}  {}  {who}", text_of_time(*at_ms)))?;
+        let part = |part: &SnippetPart| {
+            let text = printable(&part.text);
+            if part.found { colour.paint(Style::Note, text).to_string() } else { text }
+        };
+        terminal.line(format_args!("  {}", snippet.iter().map(part).collect::<String>()))?;
+    }
+    if let Some(next) = found.next {
+        terminal.say(format_args!("there may be more: --before {next}"))?;
+    }
+    Ok(Exit::Ok)
 }
 
 fn export(session: &SessionRef, file: Option<PathBuf>, context: &mut Context<'_>) -> Result<Exit, CliError> {

@@ -164,6 +164,7 @@ async fn call(
         Method::SessionsList => sessions::list(door, line, read.to()?).await,
         Method::SessionsPreview => sessions::preview(door, line, read.to()?).await,
         Method::SessionsResolve => sessions::resolve(door, line, read.to()?).await,
+        Method::SessionsSearch => sessions::search(door, line, read.to()?).await,
         Method::SessionsCreate => changes::create(door, caller, line, read.to()?).await,
         Method::SessionsPatch => changes::patch(door, caller, line, read.to()?).await,
         Method::SessionsReset => changes::reset(door, caller, line, read.to()?).await,

@@ -1,8 +1,9 @@
 //! Sessions, as lists and one by one.
 
 use exoclaw_protocol::{
-    ChatHistoryParams, ErrorCode, PreviewText, RpcError, SessionGetParams, SessionInfo, SessionKey, SessionListParams,
-    SessionPreview, SessionPreviewParams, SessionResolveParams, SessionSubscribeParams, limits,
+    ChatHistoryParams, ErrorCode, PreviewText, Role, RpcError, SearchHit, SessionGetParams, SessionInfo, SessionKey,
+    SessionListParams, SessionPreview, SessionPreviewParams, SessionResolveParams, SessionSearchParams,
+    SessionSubscribeParams, limits,
     openclaw::{Code, ErrorShape, Version},
 };
 use serde::Deserialize;
@@ -63,6 +64,18 @@ pub(super) struct Preview {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+pub(super) struct Search {
+    query: String,
+    #[serde(default)]
+    agent_id: Option<String>,
+    #[serde(default)]
+    session_keys: Vec<String>,
+    #[serde(default)]
+    limit: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct One {
     key: String,
     #[serde(default)]
@@ -97,6 +110,38 @@ pub(super) async fn list(door: &Door, line: &Line, params: List) -> Result<Reply
         payload["hasMore"] = (found.len() > skipped.saturating_add(limit)).into();
     }
     Ok(payload.into())
+}
+
+/// Where something was said: the newest first, which is all that `score` says.
+pub(super) async fn search(door: &Door, line: &Line, params: Search) -> Result<Reply, ErrorShape> {
+    let failed = |error: RpcError| error_of(&error, line.version);
+    let invalid = |error: exoclaw_protocol::IdError| ErrorShape::new(Code::InvalidRequest, error.to_string());
+    let agent = params.agent_id.as_deref();
+    let sessions: Result<_, _> = params.session_keys.iter().map(|key| line.session(key, agent)).collect();
+    let asked = SessionSearchParams {
+        text: params.query,
+        agent: agent.map(str::parse).transpose().map_err(invalid)?,
+        sessions: sessions?,
+        limit: params.limit,
+        before: None,
+    };
+    let found = door.runtime.search(asked).await.map_err(failed)?;
+    let count = found.hits.len();
+    let hit = |(place, hit): (usize, SearchHit)| {
+        let snippet: String = hit.snippet.into_iter().map(|part| part.text).collect();
+        let of = match hit.role {
+            Role::User => "user",
+            Role::Assistant => "assistant",
+        };
+        let message = hit.run_id.map(|run_id| format!("{run_id}:{of}")).unwrap_or_default();
+        json!({
+            "sessionKey": hit.session, "sessionId": hit.id, "messageId": message, "role": of,
+            "timestamp": hit.at_ms, "snippet": snippet, "score": count - place,
+        })
+    };
+    let truncated = found.next.is_some();
+    let results: Vec<Value> = found.hits.into_iter().enumerate().map(hit).collect();
+    Ok(json!({ "results": results, "truncated": truncated }).into())
 }
 
 /// One session as it is listed.

@@ -150,6 +150,7 @@ async fn call(door: &Door, caller: &Caller, method: &str, params: Option<&RawVal
         Call::SessionGet(params) => plain(&runtime.session(params).await?),
         Call::SessionResolve(params) => plain(&runtime.resolve_session(params).await?),
         Call::SessionPreview(params) => plain(&runtime.preview_sessions(params).await?),
+        Call::SessionSearch(params) => plain(&runtime.search(params).await?),
         Call::SessionPatch(params) => plain(&sessions::patch(door, caller, params).await?),
         Call::SessionReset(params) => plain(&sessions::reset(door, caller, params).await?),
         Call::SessionCompact(params) => plain(&sessions::compact(door, caller, params).await?),

@@ -183,6 +183,13 @@ methods! {
         optional("includeUnknown", Kind::Bool),
         optional_v4("allowMissing", Kind::Bool),
     ];
+    /// Where something was said.
+    SessionsSearch = "sessions.search", Read, V4, [
+        optional("agentId", TEXT),
+        optional("sessionKeys", Kind::List { of: &TEXT, min: 1, max: 200 }),
+        required("query", Kind::Text { min: 1, max: 4_096 }),
+        optional("limit", Kind::Int { min: 1, max: 25 }),
+    ];
     /// Makes a session, or finds it.
     SessionsCreate = "sessions.create", Write, V4, [
         optional("key", TEXT),

@@ -30,6 +30,7 @@ fn each_method_is_read_by_its_name() {
             | "session.delete" => r#"{"session":"main"}"#,
             "chat.inject" => r#"{"session":"main","text":"hi"}"#,
             "session.compact" => r#"{"session":"main","keep":1}"#,
+            "session.search" => r#"{"text":"milk"}"#,
             "session.preview" => r#"{"sessions":["main"]}"#,
             "run.wait" => r#"{"runId":"r"}"#,
             "token.create" => r#"{"name":"ci","scope":"chat"}"#,

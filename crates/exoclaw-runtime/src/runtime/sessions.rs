@@ -13,6 +13,7 @@ use crate::{hub::ChangeFeed, journal::read_refusal};
 mod change;
 mod delete;
 mod preview;
+mod search;
 
 impl Runtime {
     /// Answers `session.list`.

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use exoclaw_agent::test_util::Answer;
 use exoclaw_protocol::{
-    AbortReason, Block, ChatInjectParams, ChatSendParams, ErrorCode, Event, NoteBy, Origin, SendPolicy,
+    AbortReason, Block, ChatInjectParams, ChatSendParams, ErrorCode, Event, NoteBy, Origin, Role, SendPolicy,
     SessionCompactParams, SessionDeleteParams, SessionGetParams, SessionInfo, SessionListParams, SessionPatchParams,
-    SessionPreviewParams, SessionResetParams, SessionResolveParams, Thinking,
+    SessionPreviewParams, SessionResetParams, SessionResolveParams, SessionSearchParams, SnippetPart, Thinking,
 };
 use exoclaw_runtime::RuntimeConfig;
 use futures::FutureExt;
@@ -339,4 +339,40 @@ async fn a_change_whose_client_leaves_is_made_all_the_same() {
     settle().await;
     assert_eq!(world.shown().await, ["User: after", "Assistant: hello again"]);
     assert!(matches!(world.history().await[0].content[..], [Block::Text { .. }]));
+}
+
+fn search(text: &str) -> SessionSearchParams {
+    SessionSearchParams { text: text.to_owned(), ..SessionSearchParams::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_is_found() {
+    let world = World::new().await;
+    world.say("where is the Café?", "It is beside the bakery.").await;
+    world.say("and the bakery?", "Nobody knows.").await;
+    let found = world.runtime.search(search("bakery")).await.unwrap();
+    let [question, answer] = &found.hits[..] else { panic!("{found:?}") };
+    assert_eq!((question.role, question.seq, answer.role), (Role::User, 5, Role::Assistant));
+    assert_eq!(question.id, world.get("main").await.unwrap().id);
+    assert_eq!(answer.run_id.as_ref(), world.history().await[1].run_id.as_str().parse().ok().as_ref());
+    let part = |text: &str, found| SnippetPart { text: text.into(), found };
+    assert_eq!(question.snippet, [part("and the ", false), part("bakery", true), part("?", false)]);
+    let one = SessionSearchParams { limit: Some(1), ..search("bakery") };
+    let page = world.runtime.search(one.clone()).await.unwrap();
+    assert_eq!((page.hits.len(), &page.hits[0]), (1, question));
+    let page = world.runtime.search(SessionSearchParams { before: page.next, ..one }).await.unwrap();
+    assert_eq!((page.hits.len(), &page.hits[0]), (1, answer));
+    let elsewhere = SessionSearchParams { sessions: vec![name("other")], ..search("bakery") };
+    assert_eq!(world.runtime.search(elsewhere).await.unwrap().hits, []);
+
+    let refused = async |params| world.runtime.search(params).await.unwrap_err().code;
+    assert_eq!(refused(search(" \n")).await, ErrorCode::InvalidParams);
+    assert_eq!(refused(search(&"a ".repeat(17))).await, ErrorCode::InvalidParams);
+    assert_eq!(refused(search(&"a".repeat(5_000))).await, ErrorCode::TooLarge);
+    let sessions = vec![name("main"); 201];
+    assert_eq!(refused(SessionSearchParams { sessions, ..search("a") }).await, ErrorCode::TooLarge);
+    let sessions = vec![name("agent:nobody:main")];
+    assert_eq!(refused(SessionSearchParams { sessions, ..search("a") }).await, ErrorCode::UnknownAgent);
+    world.reset().await;
+    assert_eq!(world.runtime.search(search("bakery")).await.unwrap().hits, []);
 }

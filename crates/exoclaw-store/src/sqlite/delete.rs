@@ -3,6 +3,8 @@
 use exoclaw_protocol::SessionKey;
 use rusqlite::{Connection, OptionalExtension};
 
+use super::search;
+
 /// What was spent stays in the sums of its agent, or deleting would be a way around a budget.
 const KEEP_SPENT: &str = "
     INSERT INTO spending_before (agent, day, credential, steps, input_tokens, output_tokens, cache_read_tokens,
@@ -24,17 +26,14 @@ pub(super) fn delete(connection: &Connection, session: &SessionKey) -> rusqlite:
         .query_row([session.as_str()], |row| row.get(0))
         .optional()?;
     let Some(id) = id else { return Ok(false) };
-    connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
-    let deleted = delete_rows(connection, id, session.agent());
-    connection.pragma_update_and_check(None, "secure_delete", false, |_| Ok(()))?;
-    deleted.map(|()| true)
-}
-
-fn delete_rows(connection: &Connection, id: i64, agent: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached(KEEP_SPENT)?.execute((id, agent))?;
+    connection.prepare_cached(KEEP_SPENT)?.execute((id, session.agent()))?;
+    let is_forgotten = search::forget(connection, (id, session.as_str()), u64::MAX)?;
     for table in ["spending", "conversations", "deliveries", "runs", "records"] {
         connection.execute(&format!("DELETE FROM {table} WHERE session = ?1"), [id])?;
     }
     connection.execute("DELETE FROM sessions WHERE id = ?1", [id])?;
-    Ok(())
+    if !is_forgotten {
+        search::rebuild(connection)?;
+    }
+    Ok(true)
 }

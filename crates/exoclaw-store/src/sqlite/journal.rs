@@ -8,7 +8,7 @@ use rusqlite::{
     types::{Type, ValueRef},
 };
 
-use super::{conversation, fold::fold, spending};
+use super::{conversation, fold::fold, search, spending};
 use crate::{
     AppendError, Appended, Cause, Entry, KeyedRun, OpenRun, Page, ReadError, Record, RunOutcome, RunSummary,
     SessionFilter, SessionSummary,
@@ -59,12 +59,14 @@ pub(super) fn append(
     for Encoded { record, json } in records {
         head.last_seq += 1;
         head.messages += u64::from(matches!(record, Record::Accepted { .. }));
+        search::cut(connection, (head.id, session.as_str()), head.last_seq, record)?;
         if let Err(refused) = fold(connection, head.id, head.last_seq, at_ms, record)? {
             return Ok(Err(refused));
         }
         let crc = checksum(session.as_str(), head.last_seq, at_ms, json.as_bytes());
         insert.execute(params![head.id, signed(head.last_seq), at_ms.cast_signed(), crc, json])?;
         head.last_record = connection.last_insert_rowid();
+        search::add(connection, head.last_record, record)?;
     }
     connection
         .prepare_cached(

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-use super::{OpenError, conversation, spending};
+use super::{OpenError, conversation, search, spending};
 
 /// Marks the file as ours in SQLite's header: "exoc".
 const APPLICATION_ID: i32 = 0x6578_6f63;
 
 /// Version of the tables and records that this code writes.
-const FORMAT: i32 = 6;
+const FORMAT: i32 = 7;
 
 const TABLES: &str = "
 CREATE TABLE sessions (
@@ -206,7 +206,7 @@ fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
 }
 
-fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(TABLES)?;
     create_runs(&transaction)?;
@@ -214,6 +214,7 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     create_conversations(&transaction)?;
     transaction.execute_batch(JOBS)?;
     create_deliveries(&transaction)?;
+    transaction.execute_batch(search::CREATE)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
@@ -241,13 +242,17 @@ fn upgrade(connection: &mut Connection, found: i32) -> rusqlite::Result<()> {
     if found < 4 {
         create_conversations(&transaction)?;
         conversation::fill(&transaction)?;
-    } else {
+    } else if found < 6 {
         transaction.execute_batch("ALTER TABLE conversations ADD COLUMN recipient TEXT")?;
     }
     if found < 5 {
         transaction.execute_batch(JOBS)?;
     }
-    create_deliveries(&transaction)?;
+    if found < 6 {
+        create_deliveries(&transaction)?;
+    }
+    transaction.execute_batch(search::CREATE)?;
+    search::rebuild(&transaction)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }

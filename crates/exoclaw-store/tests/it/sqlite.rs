@@ -7,6 +7,7 @@ mod full;
 mod kill;
 mod opening;
 mod random;
+mod search;
 mod upkeep;
 mod waiting;
 

@@ -55,6 +55,30 @@ async fn sessions_are_listed_and_shown() {
 }
 
 #[tokio::test]
+async fn what_was_said_is_found() {
+    let world = World::start().await;
+    world.script.answer(Answer::text(["beside the bakery"]));
+    let mut claw = Claw::connect(&world, Version::V4).await;
+    claw.call("chat.send", json!({ "sessionKey": "main", "message": "Café?", "idempotencyKey": "k1" })).await;
+    claw.chats_until("final").await;
+    let found = claw.call("sessions.search", json!({ "query": "cafe", "sessionKeys": ["main"], "limit": 25 })).await;
+    let id = &claw.call("sessions.list", json!({})).await["sessions"][0]["sessionId"];
+    let hit = &found["results"][0];
+    assert_eq!((&hit["sessionKey"], &hit["sessionId"]), (&json!("agent:main:main"), id));
+    assert_eq!((&hit["role"], &hit["snippet"], &hit["score"]), (&json!("user"), &json!("Café?"), &json!(1)));
+    assert!(hit["messageId"].as_str().unwrap().ends_with(":user") && hit["timestamp"].is_u64(), "{hit}");
+    assert_eq!((found["results"].as_array().unwrap().len(), &found["truncated"]), (1, &json!(false)));
+    let found = claw.call("sessions.search", json!({ "query": "NEAR(\"bakery", "agentId": "main" })).await;
+    assert_eq!(found["results"], json!([]));
+    let one = claw.call("sessions.search", json!({ "query": "beside bak", "limit": 1 })).await;
+    assert_eq!((&one["results"][0]["role"], &one["truncated"]), (&json!("assistant"), &json!(true)));
+    let (code, _) = claw.refused("sessions.search", json!({ "query": "" })).await;
+    assert_eq!(code, "INVALID_REQUEST");
+    let (_, message) = Claw::connect(&world, Version::V3).await.refused("sessions.search", json!({})).await;
+    assert_eq!(message, "unknown method: sessions.search");
+}
+
+#[tokio::test]
 async fn sessions_are_set_reset_and_deleted() {
     let world = World::start().await;
     for version in BOTH {

@@ -11,8 +11,8 @@ use std::{
 
 use exoclaw_protocol::{IdempotencyKey, JobId, RunId, SessionKey};
 use exoclaw_store::{
-    AppendError, Appended, Delivery, Entry, KeyedRun, KvError, KvScope, MemoryStore, OpenRun, Page, ReadError, Record,
-    RunSummary, SessionFilter, SessionSummary, Spending, Store, StoredJob,
+    AppendError, Appended, Delivery, Entry, Found, KeyedRun, KvError, KvScope, MemoryStore, OpenRun, Page, ReadError,
+    Record, RunSummary, Search, SessionFilter, SessionSummary, Spending, Store, StoredJob,
 };
 use futures::{FutureExt, future::BoxFuture};
 use tokio_util::sync::CancellationToken;
@@ -178,6 +178,10 @@ impl Store for FaultyStore {
 
     fn session(&self, session: &SessionKey) -> BoxFuture<'static, Result<Option<SessionSummary>, ReadError>> {
         self.look(self.inner.session(session))
+    }
+
+    fn search(&self, search: Search) -> BoxFuture<'static, Result<Found, ReadError>> {
+        self.look(self.inner.search(search))
     }
 
     fn session_count(&self) -> BoxFuture<'static, Result<u64, ReadError>> {

@@ -7,8 +7,8 @@ use std::{
 
 use exoclaw_protocol::{IdempotencyKey, JobId, RunId, SessionKey};
 use exoclaw_store::{
-    AppendError, Appended, Delivery, Entry, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record, RunSummary,
-    SessionFilter, SessionSummary, Spending, Store, StoredJob,
+    AppendError, Appended, Delivery, Entry, Found, KeyedRun, KvError, KvScope, OpenRun, Page, ReadError, Record,
+    RunSummary, Search, SessionFilter, SessionSummary, Spending, Store, StoredJob,
 };
 use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::Semaphore;
@@ -171,6 +171,10 @@ impl Store for TestStore {
 
     fn session(&self, session: &SessionKey) -> BoxFuture<'static, Result<Option<SessionSummary>, ReadError>> {
         self.inner.session(session)
+    }
+
+    fn search(&self, search: Search) -> BoxFuture<'static, Result<Found, ReadError>> {
+        self.inner.search(search)
     }
 
     fn session_count(&self) -> BoxFuture<'static, Result<u64, ReadError>> {

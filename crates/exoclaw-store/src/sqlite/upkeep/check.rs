@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
-    super::{SqliteConfig, file, kv, open_writer},
+    super::{SqliteConfig, file, kv, open_writer, search},
     Problem, UpkeepError, look,
     refold::refold,
 };
@@ -66,6 +66,7 @@ pub fn check(path: &Path) -> Result<Findings, UpkeepError> {
     findings.part("the conversations", |findings| compare_conversations(&connection, findings));
     findings.part("the deliveries", |findings| compare_deliveries(&connection, findings));
     findings.part("the sessions", |findings| compare_sessions(&connection, findings));
+    findings.part("the index of words", |findings| compare_search(&connection, findings));
     findings.part("the values", |findings| check_values(&connection, findings));
     findings.part("the jobs", |findings| check_jobs(&connection, findings));
     findings.part("the tables", |findings| count(&connection, findings));
@@ -102,6 +103,7 @@ pub fn rebuild(config: &SqliteConfig) -> Result<Findings, UpkeepError> {
          UPDATE main.kv_scopes SET bytes = (
              SELECT ifnull(sum(octet_length(key) + length(value)), 0) FROM main.kv WHERE scope = kv_scopes.id);",
     )?;
+    search::rebuild(&transaction)?;
     count(&transaction, &mut findings)?;
     transaction.commit()?;
     Ok(findings)
@@ -215,6 +217,20 @@ fn compare_sessions(connection: &Connection, findings: &mut Findings) -> rusqlit
     while let Some(row) = rows.next()? {
         let problem = if row.get(1)? { "it has no records" } else { "it is not summed up as the records say" };
         findings.add(Problem { session: Some(row.get(0)?), seq: None, problem: problem.to_owned() });
+    }
+    Ok(())
+}
+
+/// The index of words, beside one that is made of the records.
+fn compare_search(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+    let mut wrong = Vec::new();
+    search::compare(connection, |id, session, seq| wrong.push((id, session, seq)))?;
+    let mut is_damaged = connection.prepare("SELECT 1 FROM temp.damaged WHERE session = ?1")?;
+    for (id, session, seq) in wrong {
+        if !is_damaged.exists([id])? {
+            let problem = "it can't be found by its words, or is found by others".to_owned();
+            findings.add(Problem { session, seq, problem });
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use exoclaw_protocol::{RunOptions, Spent, Usage};
 use exoclaw_store::{
-    Conversation, RunOutcome, Store,
+    Conversation, RunOutcome, Search, Store,
     conformance::samples::{ALL, accepted, ended, keyed, one_of_each, scope, session},
     upkeep,
 };
@@ -43,6 +43,13 @@ pub(super) fn version_4() -> Home {
 pub(super) fn version_5() -> Home {
     let home = Home::new();
     home.raw().execute_batch(include_str!("../../fixtures/format-5.sql")).unwrap();
+    home
+}
+
+/// A store of version 6: as that of version 5, with deliveries, a session that was compacted and one that was reset.
+pub(super) fn version_6() -> Home {
+    let home = Home::new();
+    home.raw().execute_batch(include_str!("../../fixtures/format-6.sql")).unwrap();
     home
 }
 
@@ -100,7 +107,7 @@ async fn version_1_is_upgraded_with_all_that_it_holds() {
     assert!(store.find_key(&main, &"k-b".parse().unwrap()).await.unwrap().is_some());
     assert_eq!(store.append(&other, 1, vec![ended("e", RunOutcome::Ok), accepted("f")]).await.unwrap().last, 5);
     store.close().await;
-    assert_eq!(version(&home), 6);
+    assert_eq!(version(&home), 7);
 }
 
 #[tokio::test]
@@ -123,7 +130,7 @@ async fn version_2_is_upgraded_and_summed_up() {
     let cost = "0.001575".parse().unwrap();
     assert_eq!((other.day, other.spent), (20_413, Spent { steps: 2, usage, cost }));
     store.close().await;
-    assert_eq!(version(&home), 6);
+    assert_eq!(version(&home), 7);
     let findings = upkeep::check(&home.path()).unwrap();
     assert!(findings.is_sound(), "{:?}", findings.problems);
 }
@@ -144,7 +151,7 @@ async fn version_3_is_upgraded_and_its_sessions_have_titles() {
     let phone = store.spending(None, 0).await.unwrap().into_iter().find(|spent| spent.credential.is_some()).unwrap();
     assert_eq!(phone.spent.cost, "0.01".parse().unwrap());
     store.close().await;
-    assert_eq!(version(&home), 6);
+    assert_eq!(version(&home), 7);
     let findings = upkeep::check(&home.path()).unwrap();
     assert!(findings.is_sound(), "{:?}", findings.problems);
 }
@@ -162,7 +169,7 @@ async fn version_4_is_upgraded_and_takes_jobs() {
     let id = "daily".parse().unwrap();
     store.set_job(&id, Some("{}".to_owned())).await.unwrap();
     store.close().await;
-    assert_eq!(version(&home), 6);
+    assert_eq!(version(&home), 7);
     let findings = upkeep::check(&home.path()).unwrap();
     assert!(findings.is_sound(), "{:?}", findings.problems);
 
@@ -188,14 +195,36 @@ async fn version_5_is_upgraded_and_takes_deliveries() {
     store.append(&session("other"), 1, vec![heard, ended("g", RunOutcome::Ok)]).await.unwrap();
     assert_eq!(store.deliveries("slack", 10).await.unwrap()[0].to, "C1");
     store.close().await;
-    assert_eq!(version(&home), 6);
+    assert_eq!(version(&home), 7);
+    let findings = upkeep::check(&home.path()).unwrap();
+    assert!(findings.is_sound(), "{:?}", findings.problems);
+}
+
+#[tokio::test]
+async fn version_6_is_upgraded_and_searched() {
+    let home = version_6();
+    let store = home.open();
+    assert_eq!(store.deliveries("slack", 10).await.unwrap()[0].to, "C1");
+    let find = async |text: &str| {
+        let found = store.search(Search::of(text, 10)).await.unwrap();
+        found.hits.into_iter().map(|hit| (hit.session, hit.entry.seq)).collect::<Vec<_>>()
+    };
+    assert_eq!(find("bakery").await, [(session("chat"), 4)]);
+    assert_eq!(find("stat").await, [(session("chat"), 5)]);
+    assert_eq!(find("cafe").await, []);
+    assert_eq!(find("zlut").await, [(session("main"), 1)]);
+    assert_eq!((find("r1").await, find("r2").await), (vec![], vec![(session("reset"), 4)]));
+    store.append(&session("chat"), 1, vec![accepted("later")]).await.unwrap();
+    assert_eq!(find("later").await, [(session("chat"), 9)]);
+    store.close().await;
+    assert_eq!(version(&home), 7);
     let findings = upkeep::check(&home.path()).unwrap();
     assert!(findings.is_sound(), "{:?}", findings.problems);
 }
 
 #[test]
 fn an_upgraded_store_is_built_like_a_new_one() {
-    for old in [version_1(), version_2(), version_3(), version_4(), version_5()] {
+    for old in [version_1(), version_2(), version_3(), version_4(), version_5(), version_6()] {
         let new = Home::new();
         drop((old.open(), new.open()));
         assert_eq!(schema(&old), schema(&new));
@@ -212,7 +241,7 @@ fn child() {
     drop(exoclaw_store::SqliteStore::open(&exoclaw_store::SqliteConfig::new(path)).unwrap());
 }
 
-/// Killed at each of its writes in turn, the upgrade leaves version 1 or 6, and the next start goes on from there.
+/// Killed at each of its writes in turn, the upgrade leaves version 1 or 7, and the next start goes on from there.
 #[test]
 fn an_upgrade_that_is_killed_is_made_up_for() {
     let mut found = [0; 2];
@@ -227,7 +256,7 @@ fn an_upgrade_that_is_killed_is_made_up_for() {
         let status = strace.env(HOME, home.path()).output().unwrap().status;
         let killed = status.signal() == Some(9) || status.code() == Some(128 + 9);
         assert!(killed || status.success(), "{status}");
-        found[usize::from(version(&home) == 6)] += 1;
+        found[usize::from(version(&home) == 7)] += 1;
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let store = home.open();
@@ -235,7 +264,7 @@ fn an_upgrade_that_is_killed_is_made_up_for() {
             assert_eq!(store.open_runs().await.unwrap().len(), 2);
             store.close().await;
         });
-        assert_eq!(version(&home), 6);
+        assert_eq!(version(&home), 7);
         if !killed {
             break;
         }

@@ -98,10 +98,10 @@ fn the_files_are_closed_to_others() {
 fn a_newer_format_is_left_alone() {
     let home = Home::new();
     drop(home.open());
-    home.raw().pragma_update(None, "user_version", 7).unwrap();
+    home.raw().pragma_update(None, "user_version", 8).unwrap();
     let before = fs::read(home.path()).unwrap();
     let refused = home.try_open().unwrap_err();
-    assert!(matches!(refused, OpenError::Newer { found: 7, known: 6, .. }), "{refused:?}");
+    assert!(matches!(refused, OpenError::Newer { found: 8, known: 7, .. }), "{refused:?}");
     assert_eq!(fs::read(home.path()).unwrap(), before);
 }
 
