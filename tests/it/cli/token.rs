@@ -75,6 +75,13 @@ fn tokens_are_made_without_a_daemon_too() {
     let token = |args: &[&str]| run(home.path(), &[&["token"], args].concat());
     assert_eq!(token(&["list"]).ok().out, "");
     assert_eq!(token(&["create", "a", "--json"]).ok().json()["info"]["scope"], "chat");
+    // Whose tokens these are is said: a token by variable may mean another daemon.
+    let credentials = home.path().join("credentials").display().to_string();
+    let mut elsewhere = exoclawd(home.path());
+    elsewhere.args(["token", "create", "c"]).env("EXOCLAW_TOKEN", "another daemon's token");
+    let said = Ended::of(&output(&mut elsewhere)).ok().talk;
+    assert!(said.contains("no daemon of this home answers") && said.contains(&credentials), "{said}");
+    token(&["revoke", "c"]).ok();
     token(&["create", "a"]).failed(65, &["there is a token a already"]);
     token(&["create", "owner"]).failed(65, &["choose another name"]);
     token(&["create", "b", "--expires", "30"]).failed(2, &["such as 30d"]);

@@ -41,6 +41,16 @@ impl Keeper {
         Ok(Self::File(tokens, crate::audit::open(&context.home, false)?))
     }
 
+    /// Says where a change was kept, where no daemon was asked: another one may be meant.
+    fn told(&self, context: &mut Context<'_>) -> Result<(), CliError> {
+        if let Self::File(..) = self {
+            let path = context.home.credentials();
+            let text = "no daemon of this home answers: changed in";
+            context.terminal.say(format_args!("{text} {}, for this home alone", path.display()))?;
+        }
+        Ok(())
+    }
+
     /// What changes something is recorded first, as `change` and the token's name.
     async fn ask<M: Method + 'static>(
         &self,
@@ -77,6 +87,7 @@ pub(super) async fn run(command: TokenCommand, context: &mut Context<'_>) -> Res
             let params = TokenCreateParams { name: name.clone(), scope: scope.into(), expires_in_s: expires };
             let change = Some(("create", &name));
             let made = keeper.ask(change, params, |tokens, params| tokens.create(params, SystemClock.now_ms())).await?;
+            keeper.told(context)?;
             if context.terminal.json {
                 context.terminal.value(&made)?;
                 return Ok(Exit::Ok);
@@ -113,6 +124,7 @@ pub(super) async fn run(command: TokenCommand, context: &mut Context<'_>) -> Res
             let params = TokenRotateParams { name: name.clone(), step };
             let change = Some(("rotate", &name));
             let rotated = keeper.ask(change, params, |tokens, params| tokens.rotate(&params)).await?;
+            keeper.told(context)?;
             if context.terminal.json {
                 context.terminal.value(&rotated)?;
                 return Ok(Exit::Ok);
@@ -137,6 +149,7 @@ pub(super) async fn run(command: TokenCommand, context: &mut Context<'_>) -> Res
             if !result.revoked {
                 return Err(CliError::new(Exit::Data, format!("there is no token {name}")));
             }
+            keeper.told(context)?;
             if context.terminal.json {
                 context.terminal.value(&result)?;
                 return Ok(Exit::Ok);

@@ -19,7 +19,22 @@ pub struct Entry {
     pub from: String,
 }
 
-const TABLES: [&str; 5] = ["gateway", "providers", "agents", "plugins", "bindings"];
+/// All tables of a config, in the order in which they are shown.
+pub(super) const TABLES: [&str; 13] = [
+    "gateway",
+    "limits",
+    "metrics",
+    "sandbox",
+    "providers",
+    "agents",
+    "plugins",
+    "channels",
+    "bindings",
+    "prices",
+    "budgets",
+    "approvals",
+    "chat",
+];
 
 pub(super) fn entries(figment: &Figment, file: Option<&ConfigFile>) -> Vec<Entry> {
     let mut walk = Walk { figment, file, entries: Vec::new() };
@@ -44,7 +59,7 @@ impl Walk<'_> {
             Value::Dict(_, dict) => {
                 for (name, inner) in dict {
                     path.push(name.clone());
-                    self.value(path, format!("{key}.{name}"), inner);
+                    self.value(path, format!("{key}.{}", quoted(name)), inner);
                     path.pop();
                 }
             }
@@ -70,4 +85,10 @@ impl Walk<'_> {
             _ => name.to_owned(),
         }
     }
+}
+
+/// A name as a key of TOML: bare where it may be.
+fn quoted(name: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if !name.is_empty() && name.bytes().all(is_bare) { name.to_owned() } else { format!("{name:?}") }
 }

@@ -312,3 +312,20 @@ fn the_schema_knows_the_defaults_and_their_examples() {
     assert!(values["plugins"][1]["grants"]["fs"].is_array() && values["gateway"]["tls"].is_object(), "{values}");
     fits(&schema, &values, "config");
 }
+
+#[test]
+fn all_tables_are_shown_with_where_their_values_came_from() {
+    let schema: serde_json::Value = serde_json::from_str(super::SCHEMA).unwrap();
+    let mut known: Vec<_> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+    let mut shown = super::origins::TABLES.to_vec();
+    known.sort_unstable();
+    shown.sort_unstable();
+    assert_eq!(shown, known, "a table of the schema is not shown");
+    let config = "[chat]\nstop_words = [\"/stop\"]\n[prices.\"gpt-5.1*\"]\ninput = \"1\"\noutput = \"2\"\n";
+    let case = Case::new(config);
+    let entries = case.load().unwrap().entries;
+    let of = |key: &str| entries.iter().find(|entry| entry.key == key).unwrap_or_else(|| panic!("{key}: {entries:#?}"));
+    assert_eq!(of("chat.stop_words").from, format!("{}:2", case.dir.path().join("config.toml").display()));
+    assert_eq!(of("prices.\"gpt-5.1*\".input").value, "1");
+    assert_eq!(of("limits.connection.burst").from, "default");
+}
