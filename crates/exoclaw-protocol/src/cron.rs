@@ -197,6 +197,14 @@ pub struct CronUpdateParams {
     pub timeout_ms: Option<u64>,
 }
 
+/// Parameters of `cron.get`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CronGetParams {
+    /// The job.
+    pub id: JobId,
+}
+
 /// Parameters of `cron.remove`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

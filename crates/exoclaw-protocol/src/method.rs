@@ -152,6 +152,8 @@ methods! {
     CronStatus = "cron.status", Read, CronStatusParams -> CronStatusResult;
     /// The scheduler's jobs.
     CronList = "cron.list", Read, CronListParams -> CronListResult;
+    /// One of them.
+    CronGet = "cron.get", Read, CronGetParams -> Job;
     /// What became of a job at its times.
     CronRuns = "cron.runs", Read, CronRunsParams -> CronRunsResult;
     /// Makes a job.

@@ -181,6 +181,7 @@ async fn call(
         Method::SessionsMessagesSubscribe => sessions::follow(door, line, read.to()?).await,
         Method::SessionsMessagesUnsubscribe => sessions::ignore(door, line, read.to()?),
         Method::CronList => cron::list(door, line, read.to()?).await,
+        Method::CronGet => cron::get(door, line, read.to()?).await,
         Method::CronStatus => cron::status(door, line).await,
         Method::CronRuns => cron::runs(door, line, read.to()?).await,
         Method::CronAdd => cron::add(door, caller, line, read.to()?).await,

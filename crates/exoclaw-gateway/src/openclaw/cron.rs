@@ -4,8 +4,8 @@ mod asked;
 mod told;
 
 use exoclaw_protocol::{
-    CronAddParams, CronRemoveParams, CronRunParams, CronRunsParams, CronUpdateParams, ErrorCode, Job, JobId, JobStatus,
-    RpcError, RunWaitParams,
+    CronAddParams, CronGetParams, CronRemoveParams, CronRunParams, CronRunsParams, CronUpdateParams, ErrorCode, Job,
+    JobId, JobStatus, RpcError, RunWaitParams,
     openclaw::{Code, ErrorShape, Version},
 };
 use serde_json::{Value, json};
@@ -40,6 +40,11 @@ pub(super) async fn list(door: &Door, line: &Line, asked: List) -> Result<Reply,
     }
     let told: Vec<Value> = jobs.iter().map(|one| job(one, line.version)).collect();
     Ok(page("jobs", told, asked.offset.unwrap_or(0), asked.limit, line.version).into())
+}
+
+pub(super) async fn get(door: &Door, line: &Line, asked: Of) -> Result<Reply, ErrorShape> {
+    let id = named(asked.id.as_ref(), asked.job_id.as_ref(), "cron.get")?;
+    Ok(job(&present(door, line, &id).await?, line.version).into())
 }
 
 pub(super) async fn status(door: &Door, line: &Line) -> Result<Reply, ErrorShape> {
@@ -177,8 +182,8 @@ pub(super) async fn run(door: &Door, caller: &Caller, line: &Line, asked: Run) -
 
 /// The job with this name.
 async fn present(door: &Door, line: &Line, id: &JobId) -> Result<Job, ErrorShape> {
-    let listed = door.runtime.cron_list().await.map_err(|error| refusal(&error, id, line.version))?;
-    listed.jobs.into_iter().find(|job| job.id == *id).ok_or_else(|| unknown(id, line.version))
+    let found = door.runtime.cron_get(CronGetParams { id: id.clone() }).await;
+    found.map_err(|error| refusal(&error, id, line.version))
 }
 
 /// A part of a list; version 3 gets all of it.

@@ -163,6 +163,7 @@ async fn call(door: &Door, caller: &Caller, method: &str, params: Option<&RawVal
         Call::ApprovalResolve(params) => plain(&approvals::resolve(door, caller, params).await?),
         Call::CronStatus(_) => plain(&runtime.cron_status().await?),
         Call::CronList(_) => plain(&runtime.cron_list().await?),
+        Call::CronGet(params) => plain(&runtime.cron_get(params).await?),
         Call::CronRuns(params) => plain(&runtime.cron_runs(params).await?),
         Call::CronAdd(params) => plain(&jobs::add(door, caller, params).await?),
         Call::CronUpdate(params) => plain(&jobs::update(door, caller, params).await?),

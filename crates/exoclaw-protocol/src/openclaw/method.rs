@@ -289,6 +289,8 @@ methods! {
         optional_v4("compact", Kind::Bool),
         optional_v4("includeDeliveryPreviews", Kind::Bool),
     ];
+    /// One of them.
+    CronGet = "cron.get", Read, V4, [optional("id", TEXT), optional("jobId", TEXT)];
     /// How the scheduler is.
     CronStatus = "cron.status", Read, V3, [];
     /// What became of a job at its times.

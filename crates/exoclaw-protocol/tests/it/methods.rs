@@ -40,7 +40,7 @@ fn each_method_is_read_by_its_name() {
             "cron.add" => r#"{"id":"daily","schedule":{"kind":"cron","expr":"0 7 * * *"},"text":"hi"}"#,
             "device.approve" | "device.reject" => r#"{"requestId":"r"}"#,
             "device.remove" => r#"{"id":"0000000000000000000000000000000000000000000000000000000000000000"}"#,
-            "cron.update" | "cron.remove" | "cron.run" | "cron.runs" => r#"{"id":"daily"}"#,
+            "cron.get" | "cron.update" | "cron.remove" | "cron.run" | "cron.runs" => r#"{"id":"daily"}"#,
             "token.rotate" | "token.revoke" => r#"{"name":"ci"}"#,
             _ => "{}",
         };

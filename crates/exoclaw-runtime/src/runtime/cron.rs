@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use exoclaw_protocol::{
-    CronAddParams, CronListResult, CronRemoveParams, CronRemoveResult, CronRunParams, CronRunsParams, CronRunsResult,
-    CronStatusResult, CronUpdateParams, ErrorCode, Job, JobRun, JobStatus, Message, RpcError, RunId, Schedule,
-    SendFailure, SessionKey, SessionRef, TokenName, limits,
+    CronAddParams, CronGetParams, CronListResult, CronRemoveParams, CronRemoveResult, CronRunParams, CronRunsParams,
+    CronRunsResult, CronStatusResult, CronUpdateParams, ErrorCode, Job, JobRun, JobStatus, Message, RpcError, RunId,
+    Schedule, SendFailure, SessionKey, SessionRef, TokenName, limits,
 };
 use exoclaw_store::RunOutcome;
 
@@ -40,14 +40,18 @@ impl Runtime {
     /// When the store can't be read, or the daemon is stopping.
     pub async fn cron_list(&self) -> Result<CronListResult, RpcError> {
         let mut jobs = Vec::new();
-        for Kept { mut job, runs } in self.inner.cron.ask(Command::List).await? {
-            job.last = match runs.into_iter().next() {
-                Some(last) => Some(self.inner.as_it_is(last).await?),
-                None => None,
-            };
-            jobs.push(job);
+        for kept in self.inner.cron.ask(Command::List).await? {
+            jobs.push(self.inner.with_last(kept).await?);
         }
         Ok(CronListResult { jobs })
+    }
+
+    /// Answers `cron.get`.
+    ///
+    /// # Errors
+    /// `unknown_job`; when the store can't be read, or the daemon is stopping.
+    pub async fn cron_get(&self, params: CronGetParams) -> Result<Job, RpcError> {
+        self.inner.with_last(self.inner.cron.ask(|reply| Command::Get(params.id, reply)).await?).await
     }
 
     /// Answers `cron.runs`.
@@ -157,6 +161,15 @@ impl Inner {
             return Err(RpcError::invalid_params("text: the message is a word that stops runs, and is no message"));
         }
         Ok(())
+    }
+
+    /// A job, with what became of it last.
+    async fn with_last(&self, Kept { mut job, runs }: Kept) -> Result<Job, RpcError> {
+        job.last = match runs.into_iter().next() {
+            Some(last) => Some(self.as_it_is(last).await?),
+            None => None,
+        };
+        Ok(job)
     }
 
     /// An entry, with how its run ended by now.

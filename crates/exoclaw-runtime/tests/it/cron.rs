@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use exoclaw_agent::test_util::Answer;
 use exoclaw_protocol::{
-    AgentId, CronAddParams, CronRemoveParams, CronRunParams, CronRunsParams, CronUpdateParams, ErrorCode, Job, JobRun,
-    JobStatus, RpcError, RunId, Schedule, SendPolicy, limits,
+    AgentId, CronAddParams, CronGetParams, CronRemoveParams, CronRunParams, CronRunsParams, CronUpdateParams,
+    ErrorCode, Job, JobRun, JobStatus, RpcError, RunId, Schedule, SendPolicy, limits,
 };
 use exoclaw_runtime::{Clock, JobAction, Plugins};
 use exoclaw_store::{MemoryStore, Page, SqliteConfig, SqliteStore, Store};
@@ -102,6 +102,10 @@ async fn a_job_runs_when_its_time_comes_and_again() {
     world.pass(10 * MINUTE).await;
     assert_eq!(world.became().await, [JobStatus::Ok, JobStatus::Ok]);
     assert_eq!(asked(&world.script, 1), ["User: report", "Assistant: one", "User: report"]);
+    let got = world.runtime.cron_get(CronGetParams { id: "daily".parse().unwrap() }).await.unwrap();
+    assert_eq!(got, world.job().await);
+    let unknown = world.runtime.cron_get(CronGetParams { id: "other".parse().unwrap() }).await.unwrap_err();
+    assert_eq!(unknown.code, ErrorCode::UnknownJob);
     let status = world.runtime.cron_status().await.unwrap();
     assert_eq!((status.jobs, status.enabled), (1, 1));
     assert_eq!(status.next_due_ms, Some(added.created_ms + 1_800_000));
@@ -320,6 +324,22 @@ async fn a_job_that_is_over_goes_where_it_was_made_so() {
     world.pass(5 * MINUTE).await;
     let left = world.job().await;
     assert_eq!((left.next_due_ms, left.last.map(|last| last.status)), (None, Some(JobStatus::Error)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_stays_while_a_later_run_of_it_goes_on() {
+    let world = World::new().await;
+    let at_ms = world.clock.now_ms() + 5_000;
+    world.add(CronAddParams { delete_after_run: Some(true), ..job(Schedule::At { at_ms }) }).await.unwrap();
+    let gate = Arc::new(Semaphore::new(0));
+    world.script.answer(Answer::empty().and_wait(opened(&gate)).and_text(["one"]));
+    world.script.answer(Answer::error(exoclaw_agent::ProviderErrorKind::Refused, "no"));
+    world.pass(MINUTE).await;
+    world.runtime.cron_run(CronRunParams { id: "daily".parse().unwrap() }).await.unwrap();
+    assert_eq!(world.became().await, [JobStatus::Pending, JobStatus::Pending]);
+    gate.add_permits(1);
+    world.pass(MINUTE).await;
+    assert_eq!(world.became().await, [JobStatus::Error, JobStatus::Ok]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -128,6 +128,15 @@ async fn a_calendar_job_is_listed_changed_and_refused_in_their_words() {
         claw.call("cron.update", json!({ "id": id, "patch": { "enabled": false } })).await;
         assert_eq!(claw.call("cron.list", json!({})).await["jobs"], json!([]));
         let all = claw.call("cron.list", json!({ "includeDisabled": true })).await;
+        if version >= Version::V4 {
+            for named in [json!({ "id": id }), json!({ "jobId": id })] {
+                assert_eq!(claw.call("cron.get", named).await, all["jobs"][0]);
+            }
+            let unknown = claw.ask("cron.get", json!({ "id": "nobody" })).await;
+            assert_eq!(unknown["error"]["details"]["code"], "CRON_JOB_NOT_FOUND", "{unknown}");
+        } else {
+            assert_eq!(claw.refused("cron.get", json!({ "id": id })).await.1, "unknown method: cron.get");
+        }
         assert_eq!(all["jobs"][0]["id"], *id);
         assert_eq!(claw.call("cron.run", json!({ "id": id, "mode": "due" })).await["ran"], false);
 
