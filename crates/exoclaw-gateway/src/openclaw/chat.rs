@@ -28,6 +28,8 @@ pub(super) struct Send {
     #[serde(default)]
     attachments: Vec<Attachment>,
     #[serde(default)]
+    deliver: bool,
+    #[serde(default)]
     queue_mode: Option<QueueMode>,
     #[serde(default)]
     timeout_ms: Option<u64>,
@@ -61,6 +63,8 @@ pub(super) struct Agent {
     session_id: Option<String>,
     #[serde(default)]
     attachments: Vec<Attachment>,
+    #[serde(default)]
+    deliver: bool,
     /// In seconds.
     #[serde(default)]
     timeout: Option<u64>,
@@ -116,7 +120,9 @@ pub(super) async fn send_to_session(
     let SendToSession { key, agent_id, message, attachments, timeout_ms, idempotency_key } = params;
     let idempotency_key = idempotency_key.unwrap_or_else(crate::auth::random_text);
     let session_key = key;
-    let message = Send { session_key, agent_id, message, attachments, queue_mode: None, timeout_ms, idempotency_key };
+    let (deliver, queue_mode) = (false, None);
+    let message =
+        Send { session_key, agent_id, message, attachments, deliver, queue_mode, timeout_ms, idempotency_key };
     send(door, caller, line, message).await
 }
 
@@ -143,13 +149,14 @@ pub(super) async fn agent(
     request: &str,
     params: Agent,
 ) -> Result<Reply, ErrorShape> {
-    let Agent { message, agent_id, session_key, session_id, attachments, timeout, idempotency_key } = params;
+    let Agent { message, agent_id, session_key, session_id, attachments, deliver, timeout, idempotency_key } = params;
     let named = [session_key, session_id].into_iter().flatten().find(|name| !name.is_empty());
     let session_key = named.unwrap_or_else(|| "main".to_owned());
     let timeout_ms = timeout.map(|seconds| seconds.saturating_mul(1_000));
     let session = line.session(&session_key, agent_id.as_deref())?;
     let name = idempotency_key.clone();
-    let send = Send { session_key, agent_id, message, attachments, queue_mode: None, timeout_ms, idempotency_key };
+    let queue_mode = None;
+    let send = Send { session_key, agent_id, message, attachments, deliver, queue_mode, timeout_ms, idempotency_key };
     let (sent, follow) = start(door, caller, line, session, send, Some(request)).await?;
     let accepted_ms = door.runtime.clock().now_ms();
     let mut payload = match sent.status {
@@ -174,6 +181,12 @@ async fn start(
     params: Send,
     answers: Option<&str>,
 ) -> Result<(exoclaw_protocol::ChatSendResult, Follow), ErrorShape> {
+    if params.deliver {
+        // Silently not delivered, it would be taken for told.
+        let text = "deliver: an answer goes where its message came from, to this client; channels answer what came \
+                    through them";
+        return Err(ErrorShape::new(Code::InvalidRequest, text));
+    }
     let key: IdempotencyKey = params
         .idempotency_key
         .parse()

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use exoclaw_agent::test_util::Answer;
 use exoclaw_protocol::openclaw::Version;
+use exoclaw_store::Store;
 use serde_json::{Value, json};
 
 use super::{BOTH, Claw};
@@ -86,6 +87,21 @@ async fn a_key_is_sent_once_whatever_is_asked() {
         claw.chats_until("final").await;
         assert_eq!(claw.call("chat.send", send(&session, "hi", "k")).await, json!({ "runId": "k", "status": "ok" }));
     }
+}
+
+#[tokio::test]
+async fn an_answer_is_delivered_nowhere_else() {
+    let world = World::start().await;
+    for version in BOTH {
+        let mut claw = Claw::connect(&world, version).await;
+        for (method, to) in [("chat.send", json!({ "sessionKey": "main" })), ("agent", json!({}))] {
+            let mut params = to;
+            (params["message"], params["deliver"], params["idempotencyKey"]) = ("hi".into(), true.into(), "k".into());
+            let (code, message) = claw.refused(method, params).await;
+            assert!(code == "INVALID_REQUEST" && message.starts_with("deliver: "), "{message}");
+        }
+    }
+    assert_eq!(world.store.session_count().await.unwrap(), 0);
 }
 
 #[tokio::test]
