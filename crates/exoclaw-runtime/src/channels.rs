@@ -2,6 +2,7 @@
 
 mod delivery;
 mod intake;
+mod recall;
 
 use std::{
     collections::BTreeMap,

@@ -15,7 +15,7 @@ use exoclaw_store::{
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::time::Instant;
 
-use super::{Channel, intake::call_id};
+use super::{Channel, intake::call_id, recall::recall};
 use crate::{clock::after, journal::Chain, runtime::Inner};
 
 /// Sessions of a channel whose answers are looked at together. Of more, those that were first go first.
@@ -70,6 +70,7 @@ enum End {
 /// Delivers the answers of a channel until the daemon stops.
 pub(crate) async fn deliver(inner: Arc<Inner>, channel: Arc<Channel>) {
     let stop = inner.tasks.token();
+    recall(&inner, &channel).await;
     // One for each session that waits: at most `SESSIONS`.
     let mut waiting: HashMap<SessionKey, Waiting> = HashMap::new();
     let mut busy = HashSet::new();

@@ -338,11 +338,19 @@ async fn by_hand(world: &World) -> (JoinHandle<Result<Invoked, RpcError>>, Appro
     let runtime = world.runtime.clone();
     let call = async move { runtime.invoke_tool(&name("main"), "guest.run", json!({ "text": "x" })).await };
     #[expect(clippy::disallowed_methods, reason = "the test owns it")]
-    let invoked = tokio::spawn(call);
-    match &*events.recv().await.unwrap() {
-        ApprovalEvent::Asked { approval, .. } => (invoked, approval.clone()),
-        event => panic!("{event:?}"),
+    let mut invoked = tokio::spawn(call);
+    tokio::select! {
+        event = events.recv() => match &*event.unwrap() {
+            ApprovalEvent::Asked { approval, .. } => (invoked, approval.clone()),
+            event => panic!("{event:?}"),
+        },
+        done = &mut invoked => panic!("nobody was asked: {done:?}"),
     }
+}
+
+/// What comes within a minute, or never.
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), future).await.expect("it comes")
 }
 
 #[tokio::test]
@@ -359,7 +367,7 @@ async fn nobody_goes_past_the_question_by_calling_the_tool_oneself() {
     let Invoked::Done(output) = invoked.await.unwrap().unwrap() else { panic!("not called") };
     assert_eq!(output.content, [ToolContent::Text { text: r#"{"text":"x"}"#.to_owned() }]);
     assert_eq!(answer(&world, &approval, Verdict::Allow).await, Err(ErrorCode::UnknownApproval));
-    let told = [events.recv().await.unwrap(), events.recv().await.unwrap()];
+    let told = [soon(events.recv()).await.unwrap(), soon(events.recv()).await.unwrap()];
     let owner = Some("owner".parse().unwrap());
     let decided = ApprovalEvent::Decided { id: approval.id.clone(), decision: Decision::Allowed, by: owner };
     assert_eq!(*told[1], decided);
@@ -379,13 +387,13 @@ async fn who_leaves_withdraws_the_question_and_who_waits_hears_of_the_shutdown()
     let mut events = world.runtime.approval_events();
     invoked.abort();
     let withdrawn = ApprovalEvent::Decided { id: approval.id.clone(), decision: Decision::Expired, by: None };
-    assert_eq!(*events.recv().await.unwrap(), withdrawn);
+    assert_eq!(*soon(events.recv()).await.unwrap(), withdrawn);
     assert_eq!(list(&world), []);
     assert_eq!(answer(&world, &approval, Verdict::Allow).await, Err(ErrorCode::UnknownApproval));
 
     let (invoked, _) = by_hand(&world).await;
     assert!(world.runtime.shutdown(Duration::from_secs(3_600)).await);
-    assert_eq!(invoked.await.unwrap().unwrap_err().code, ErrorCode::ShuttingDown);
+    assert_eq!(soon(invoked).await.unwrap().unwrap_err().code, ErrorCode::ShuttingDown);
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,16 +47,52 @@ pub(crate) fn plugin(manifest: &str, functions: &str, call: &str) -> Plugin {
                (param $key i32) (param $key_len i32) (param $agent i32) (param $agent_len i32)
                (param $session i32) (param $session_len i32) (param $deadline i64) (result i32) {call}))"#
     );
-    let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    load("tool-plugin", &text, manifest)
+}
+
+fn load(world: &str, text: &str, manifest: &str) -> Plugin {
+    let mut module = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let mut resolve = Resolve::default();
     let wit = include_str!("../../../exoclaw-sandbox/wit/plugin.wit");
     let package = resolve.push_str("plugin.wit", wit).unwrap();
-    let world = resolve.select_world(&[package], Some("tool-plugin")).unwrap();
+    let world = resolve.select_world(&[package], Some(world)).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     let component = ComponentEncoder::default().module(&module).unwrap().encode().unwrap();
     let packed = pack(&component, &Manifest::from_toml(manifest).unwrap()).unwrap();
     let sandbox = Sandbox::new(SandboxConfig { concurrency: 8, queue: 8, ..SandboxConfig::default() }).unwrap();
     sandbox.load_bytes(&packed, None).unwrap()
+}
+
+/// Makes and loads a channel. A request's body is the platform's id of a message in two characters, who wrote in one, and the text. Of an
+/// answer that begins with `r` it says that it may be told later, with `p` that it never will, and with `t` it traps.
+pub(crate) fn channel() -> Plugin {
+    let text = format!(
+        r#"(module {PRELUDE} (data (i32.const 1024) "text/plain")
+             (func (export "exoclaw:plugin/channel@0.1.0#receive") (param $query i32) (param $query_len i32)
+               (param $headers i32) (param $headers_len i32) (param $body i32) (param $body_len i32) (result i32)
+               (i32.store (i32.const 4096) (local.get $body)) (i32.store (i32.const 4100) (i32.const 2))
+               (i32.store (i32.const 4108) (i32.add (local.get $body) (i32.const 2))) (i32.store (i32.const 4112) (i32.const 1))
+               (i32.store (i32.const 4140) (i32.add (local.get $body) (i32.const 2))) (i32.store (i32.const 4144) (i32.const 1))
+               (i32.store (i32.const 4160) (i32.add (local.get $body) (i32.const 3)))
+               (i32.store (i32.const 4164) (i32.sub (local.get $body_len) (i32.const 3)))
+               (i32.store16 (i32.const 260) (i32.const 200))
+               (i32.store (i32.const 264) (i32.const 1024)) (i32.store (i32.const 268) (i32.const 10))
+               (i32.store (i32.const 280) (i32.const 4096)) (i32.store (i32.const 284) (i32.const 1)) (i32.const 256))
+             (func (export "exoclaw:plugin/channel@0.1.0#send") (param $to i32) (param $to_len i32)
+               (param $text i32) (param $text_len i32) (param $key i32) (param $key_len i32) (result i32)
+               (local $kind i32) (local.set $kind (i32.load8_u (local.get $text)))
+               (if (i32.eq (local.get $kind) (i32.const 116)) (then unreachable))
+               (if (i32.eq (local.get $kind) (i32.const 114)) (then
+                 (i32.store8 (i32.const 256) (i32.const 1))
+                 (i32.store (i32.const 288) (local.get $text)) (i32.store (i32.const 292) (local.get $text_len))))
+               (if (i32.eq (local.get $kind) (i32.const 112)) (then
+                 (i32.store8 (i32.const 256) (i32.const 1)) (i32.store8 (i32.const 264) (i32.const 1))
+                 (i32.store (i32.const 272) (local.get $text)) (i32.store (i32.const 276) (local.get $text_len))))
+               (i32.const 256)))"#
+    );
+    let manifest =
+        "name = \"guest\"\nversion = \"1.0.0\"\nkind = \"channel\"\ndescription = \"A channel of the tests\"";
+    load("channel-plugin", &text, manifest)
 }
 
 /// What the plugin may do under these grants, as JSON.

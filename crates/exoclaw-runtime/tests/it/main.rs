@@ -6,6 +6,7 @@ mod abort;
 mod approvals;
 mod audit;
 mod budgets;
+mod channels;
 mod cron;
 mod effects;
 mod engine;

@@ -40,6 +40,8 @@ pub(crate) struct TestStore {
     closing: Mutex<Option<Arc<Semaphore>>>,
     reading: Mutex<Option<[Arc<Semaphore>; 2]>>,
     keeping: Mutex<Option<Arc<Semaphore>>>,
+    /// Why it takes no writes; whoever holds it says when.
+    pub(crate) refusing: Arc<Mutex<Option<String>>>,
 }
 
 impl TestStore {
@@ -51,6 +53,7 @@ impl TestStore {
             closing: Mutex::default(),
             reading: Mutex::default(),
             keeping: Mutex::default(),
+            refusing: Arc::default(),
         }
     }
 
@@ -268,7 +271,7 @@ impl Store for TestStore {
     }
 
     fn read_only(&self) -> Option<String> {
-        self.inner.read_only()
+        self.refusing.lock().unwrap().clone().or_else(|| self.inner.read_only())
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {
