@@ -22,11 +22,14 @@ pub(crate) const DEAR: u32 = 10;
 /// Sessions whose messages are counted: far more than are written to within the time that a debt lasts.
 const SESSIONS: usize = 4_096;
 
+/// Channels whose requests are counted: more than a config has.
+const CHANNELS: usize = 1_024;
+
 /// How much may be asked for in how short a time, in units: a request costs 1, 4 or, where it makes work for disk and
 /// models, 10.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
-    /// Of one connection.
+    /// Of one connection, and of all that comes for one channel.
     pub connection: Rate,
     /// By one credential, over all of its connections.
     pub credential: Rate,
@@ -50,19 +53,32 @@ fn count(number: u32) -> NonZeroU32 {
 pub(crate) struct Asking {
     pub(crate) rates: Rates,
     credentials: Meters<Who>,
+    /// By name. Only those of the config are counted.
+    channels: Meters<String>,
     sessions: Meters<SessionKey>,
 }
 
 impl Asking {
     pub(crate) fn new(rates: Rates) -> Self {
         // The owner and the browsers have no token.
-        Self { rates, credentials: Meters::new(TOKENS + 2), sessions: Meters::new(SESSIONS) }
+        let credentials = Meters::new(TOKENS + 2);
+        Self { rates, credentials, channels: Meters::new(CHANNELS), sessions: Meters::new(SESSIONS) }
     }
 
     /// Counts a request against its credential: of a device, against that of whoever let it in.
     pub(crate) fn by(&self, who: &Who, units: u32) -> Result<(), RpcError> {
         let taken = self.credentials.take(&who.credential(), units, self.rates.credential);
         taken.map_err(|wait| too_many("this credential asks for too much in too short a time", wait))
+    }
+
+    /// Counts a request that came for a channel against what one connection may ask for.
+    pub(crate) fn through(&self, channel: &str) -> Result<(), Duration> {
+        self.channels.take(&channel.to_owned(), DEAR, self.rates.connection)
+    }
+
+    /// It was not the platform's: that is no reason to keep the platform waiting.
+    pub(crate) fn not_through(&self, channel: &str) {
+        self.channels.give(&channel.to_owned(), DEAR, self.rates.connection);
     }
 
     /// Counts a message against its session.

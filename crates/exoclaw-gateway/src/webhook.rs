@@ -38,10 +38,19 @@ pub(crate) async fn answer(door: &Arc<Door>, request: Request<Incoming>, channel
         door.runtime.audit().note(entry.reason("too many requests from there were not the platform's"));
         return answer::too_many("too many requests from there were not the platform's", retry_after);
     }
+    if let Err(retry_after) = door.asking.through(channel) {
+        let entry = Entry::new(What::Limit, "request", Decision::Refused).from(peer.audited());
+        let reason = "too many requests came for this channel in too short a time";
+        door.runtime.audit().note(entry.who(format_args!("channel {channel}")).reason(reason));
+        return answer::too_many(reason, retry_after);
+    }
     let (head, body) = request.into_parts();
     let body = match read(body).await {
         Ok(body) => body,
-        Err((status, reason)) => return answer::refusal(status, reason),
+        Err((status, reason)) => {
+            door.asking.not_through(channel);
+            return answer::refusal(status, reason);
+        }
     };
     let query = head.uri.query().unwrap_or_default().to_owned();
     let webhook = Webhook { query, headers: headers(&head.headers), body: body.to_vec() };
@@ -57,6 +66,7 @@ pub(crate) async fn answer(door: &Arc<Door>, request: Request<Incoming>, channel
         }
         Err(error) => {
             if error == WebhookError::Unauthenticated {
+                door.asking.not_through(channel);
                 door.auth().forged(peer.source());
             }
             refusal(&error)
