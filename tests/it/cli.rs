@@ -50,7 +50,7 @@ impl Ended {
 
     /// Fails unless the command ended with this code and said all of this on stderr.
     #[track_caller]
-    fn failed(self, code: i32, said: &[&str]) -> Self {
+    pub(crate) fn failed(self, code: i32, said: &[&str]) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
         for words in said {
             assert!(self.talk.contains(words), "{words:?} is missing in {self:#?}");

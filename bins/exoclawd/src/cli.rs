@@ -357,10 +357,10 @@ pub(crate) struct PluginCallArgs {
     /// Name of a plugin of the config, or a file
     #[arg(value_name = "NAME|FILE")]
     pub(crate) plugin: String,
-    /// The tool
+    /// The tool; of a channel, `receive` or `send`
     pub(crate) tool: String,
-    /// The arguments, a JSON object
-    #[arg(default_value = "{}", value_name = "JSON")]
+    /// The arguments, a JSON object; for `receive`, a file with an HTTP request
+    #[arg(default_value = "{}", value_name = "JSON|FILE")]
     pub(crate) arguments: String,
     /// Run it so many times, show the last output and how long calls took
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]

@@ -14,9 +14,9 @@ use super::platform::{Answered, PATIENCE, Platform, Reply, send};
 use crate::network::{files_with, packed_for};
 
 const BOT: &str = "123456:ABC-DEF1234ghIkl_canary";
-const HOOK: &str = "hook-secret_canary-1";
+pub(super) const HOOK: &str = "hook-secret_canary-1";
 
-fn setup(model: &ModelServer, platform: &Platform, folder: &Path) -> Setup {
+pub(super) fn setup(model: &ModelServer, platform: &Platform, folder: &Path) -> Setup {
     let port = platform.port;
     let grants = format!(
         "http = [\"POST http://127.0.0.1:{port}/sendMessage\"]\nhttp-private = [\"127.0.0.1:{port}\"]\n\
@@ -31,16 +31,16 @@ fn setup(model: &ModelServer, platform: &Platform, folder: &Path) -> Setup {
 }
 
 /// What Telegram tells of a message in a private chat.
-fn update(id: i64, text: &str) -> Value {
+pub(super) fn update(id: i64, text: &str) -> Value {
     json!({ "update_id": 1000 + id, "message": {
         "message_id": id, "date": 1_800_000_000, "text": text,
         "chat": { "id": 42, "type": "private", "first_name": "Ann" }, "from": { "id": 42, "is_bot": false, "first_name": "Ann" },
     } })
 }
 
-const HEADER: &str = "X-Telegram-Bot-Api-Secret-Token";
+pub(super) const HEADER: &str = "X-Telegram-Bot-Api-Secret-Token";
 
-fn tell(daemon: &Daemon, update: &Value) -> Answered {
+pub(super) fn tell(daemon: &Daemon, update: &Value) -> Answered {
     send(daemon.address(), "POST /webhook/telegram", &[(HEADER, HOOK)], update.to_string().as_bytes())
 }
 
@@ -82,6 +82,9 @@ async fn a_chat_over_telegram() {
     assert_eq!(asked[0].body, json!({ "chat_id": 42, "text": "Hello Ann." }));
     assert!(asked[0].header("idempotency-key").is_some(), "{asked:?}");
     delivered(&daemon).await;
+    let run = asked[0].header("idempotency-key").unwrap();
+    let shown = String::from_utf8(daemon.command(&["run", "show", run]).output().unwrap().stdout).unwrap();
+    assert!(shown.contains("told      the answer was delivered"), "{shown}");
 
     // What is told again is not heard again.
     told(&daemon, &update(1, "Hello?"));

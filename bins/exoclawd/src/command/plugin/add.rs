@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use exoclaw_sandbox::{ByteSize, Limits, Manifest, Sha256Digest};
+use exoclaw_sandbox::{ByteSize, Kind, Limits, Manifest, Sha256Digest};
 
 use super::{
     Context,
@@ -26,6 +26,11 @@ pub(super) fn run(args: &PluginAddArgs, context: &mut Context<'_>) -> Result<Exi
     }
     // The whole of it is tried before anything is asked or written.
     let opened = open(&args.file, args.policy.as_deref(), args.name.as_ref(), context)?;
+    let is_channel = opened.manifest.kind == Kind::Channel;
+    if let (true, Some(agent)) = (is_channel, &args.agent) {
+        let message = format!("{} is a channel: neither {agent} nor any other agent calls it", opened.manifest.name);
+        return Err(CliError::new(Exit::Usage, message).hint("add it without --agent"));
+    }
     let sha256 = Sha256Digest::of(&opened.bytes);
     let wanted = Wanted { pin: Some(sha256), ..opened.wanted() };
     super::load(&wanted, plugins::trust(&loaded.config), context)?;
@@ -36,7 +41,7 @@ pub(super) fn run(args: &PluginAddArgs, context: &mut Context<'_>) -> Result<Exi
         if let Some(adopted) = &opened.adopted {
             super::lines("policy", &[adopted.policy_line()], context)?;
         }
-        super::lines("tools", &super::inspect::tools(&manifest), context)?;
+        super::inspect::offers("", &manifest, context)?;
         super::lines("asks for", &manifest.requests.lines(), context)?;
     }
     let mut plugin = plan(args, &manifest, &loaded, context)?;
@@ -50,7 +55,7 @@ pub(super) fn run(args: &PluginAddArgs, context: &mut Context<'_>) -> Result<Exi
         context.terminal.say("nothing was changed")?;
         return Ok(Exit::Failed);
     }
-    let agent = agent(args, &manifest, &loaded, context)?;
+    let agent = if is_channel { None } else { agent(args, &manifest, &loaded, context)? };
 
     let target = loaded.directory().join(&plugin.path);
     let folder = target.parent().unwrap_or(loaded.directory());
@@ -73,7 +78,13 @@ pub(super) fn run(args: &PluginAddArgs, context: &mut Context<'_>) -> Result<Exi
         return Ok(Exit::Ok);
     }
     context.terminal.line(format_args!("added {} to {}", plugin.name, loaded.path.display()))?;
+    let used = loaded.config.channels.iter().any(|channel| channel.plugin == manifest.name);
     match agent {
+        None if is_channel && used => {}
+        None if is_channel => {
+            let table = format!("[[channels]] with a name and plugin = {:?}", plugin.name);
+            context.terminal.say(format_args!("nobody can write through it yet: add {table}"))?;
+        }
         Some(agent) => context.terminal.say(format_args!("agent {agent} may use it"))?,
         None => {
             context.terminal.say(format_args!("no agent uses it yet: add {:?} to an agent's tools", plugin.name))?

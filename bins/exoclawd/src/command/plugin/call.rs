@@ -1,4 +1,6 @@
-//! `plugin call`: one tool, once, under the plugin's grants.
+//! `plugin call`: one tool, once, under the plugin's grants; of a channel, that it reads a request or tells an answer.
+
+mod channel;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -15,12 +17,13 @@ use crate::{
 };
 
 pub(super) fn run(args: &PluginCallArgs, context: &mut Context<'_>) -> Result<Exit, CliError> {
-    let arguments = serde_json::from_str(&args.arguments).map_err(|error| {
-        CliError::new(Exit::Usage, "the arguments are no JSON").because(error).hint("such as '{\"text\":\"hello\"}'")
-    })?;
     let (wanted, _) = super::find(&args.plugin, context)?;
     let trust = plugins::trust(&super::config(context)?.config);
     let ready = super::load(&wanted, trust, context)?;
+    if ready.plugin.is_channel() {
+        return channel::run(args, &ready, context);
+    }
+    let arguments = serde_json::from_str(&args.arguments).map_err(no_json)?;
     let names = ready.plugin.manifest().tools.iter().map(|tool| tool.name.as_str());
     let Some(name) = names.clone().find(|name| *name == args.tool) else {
         let message = format!("plugin {} has no tool {:?}", wanted.name, args.tool);
@@ -83,6 +86,10 @@ pub(super) fn run(args: &PluginCallArgs, context: &mut Context<'_>) -> Result<Ex
         context.terminal.say(format_args!("{count} calls: median {}, p99 {}", of(median_us), of(p99_us)))?;
     }
     Ok(exit)
+}
+
+fn no_json(error: serde_json::Error) -> CliError {
+    CliError::new(Exit::Usage, "the arguments are no JSON").because(error).hint("such as '{\"text\":\"hello\"}'")
 }
 
 /// How long calls took.

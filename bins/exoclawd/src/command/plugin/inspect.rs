@@ -1,6 +1,6 @@
 //! `plugin inspect`: what it offers and asks for. None of its code runs.
 
-use exoclaw_sandbox::{Manifest, Permit, Sha256Digest};
+use exoclaw_sandbox::{Kind, Manifest, Permit, Sha256Digest};
 
 use super::Context;
 use crate::{
@@ -31,7 +31,7 @@ pub(super) fn run(plugin: &str, context: &mut Context<'_>) -> Result<Exit, CliEr
         let body = serde_json::json!({
             "name": manifest.name, "version": manifest.version, "description": manifest.description, "path": path,
             "bytes": component.len(), "sha256": sha256.to_string(), "pinned": wanted.pin.is_some(), "pinMatches": pinned,
-            "tools": manifest.tools.iter().map(tool).collect::<Vec<_>>(), "requested": manifest.requests.lines(),
+            "kind": manifest.kind, "tools": manifest.tools.iter().map(tool).collect::<Vec<_>>(), "requested": manifest.requests.lines(),
             "granted": configured.then_some(granted), "grantError": permit.err().map(|error| chain(&error)),
         });
         context.terminal.value(&body)?;
@@ -45,7 +45,7 @@ pub(super) fn run(plugin: &str, context: &mut Context<'_>) -> Result<Exit, CliEr
         (Some(_), false) => " (another one is pinned: it is not loaded)",
     };
     context.terminal.line(format_args!("sha256    {sha256}{pin}"))?;
-    super::lines("tools", &tools(&manifest), context)?;
+    offers("", &manifest, context)?;
     super::lines("asks for", &manifest.requests.lines(), context)?;
     match permit {
         Ok(_) if configured => super::lines("granted", &granted, context)?,
@@ -63,8 +63,19 @@ pub(super) fn head(manifest: &Manifest, context: &mut Context<'_>) -> Result<(),
     Ok(())
 }
 
+/// What it is: its tools, or a channel.
+pub(super) fn offers(indent: &str, manifest: &Manifest, context: &mut Context<'_>) -> Result<(), CliError> {
+    match manifest.kind {
+        Kind::Tools => super::lines(&format!("{indent}tools"), &tools(manifest), context),
+        Kind::Channel => {
+            let what = "a channel: people on another platform talk to agents through it";
+            super::lines(&format!("{indent}is"), &[what.to_owned()], context)
+        }
+    }
+}
+
 /// A line for each tool.
-pub(super) fn tools(manifest: &Manifest) -> Vec<String> {
+fn tools(manifest: &Manifest) -> Vec<String> {
     let width = manifest.tools.iter().map(|tool| tool.name.as_str().len()).max().unwrap_or(0);
     let line = |tool: &exoclaw_sandbox::ToolDecl| {
         let effect = tool.effect.as_str();

@@ -60,7 +60,8 @@ fn row(wanted: &Wanted, ready: &Result<ReadyPlugin, String>, used: Option<&Plugi
             let tools: Vec<_> = manifest.tools.iter().map(|tool| tool.name.as_str()).collect();
             json!({
                 "name": wanted.name, "version": manifest.version, "description": manifest.description,
-                "sha256": plugin.sha256(), "pinned": wanted.pin.is_some(), "signers": plugin.signers(), "tools": tools,
+                "sha256": plugin.sha256(), "pinned": wanted.pin.is_some(), "signers": plugin.signers(), "kind": manifest.kind,
+                "tools": tools,
                 "requested": permit.requested(), "granted": permit.granted(), "missing": permit.missing(),
             })
         }
@@ -78,7 +79,7 @@ fn show(name: &str, ready: &Result<ReadyPlugin, String>, context: &mut Context<'
     match ready {
         Ok(ReadyPlugin { plugin, permit, .. }) => {
             super::inspect::head(plugin.manifest(), context)?;
-            super::lines("  tools", &super::inspect::tools(plugin.manifest()), context)?;
+            super::inspect::offers("  ", plugin.manifest(), context)?;
             super::lines("  granted", permit.granted(), context)?;
             if !permit.missing().is_empty() {
                 super::lines("  missing", permit.missing(), context)?;

@@ -147,6 +147,12 @@ impl Timeline {
                     row("failed", Style::Bad, format!("{code}: {message}"), None)
                 }
             },
+            Record::Delivered { failure: None, .. } => {
+                row("told", Style::Good, "the answer was delivered".to_owned(), None);
+            }
+            Record::Delivered { failure: Some(failure), .. } => {
+                row("untold", Style::Bad, format!("the answer was not delivered: {failure}"), None);
+            }
             _ => {}
         }
     }

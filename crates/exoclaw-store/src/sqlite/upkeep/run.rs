@@ -6,7 +6,7 @@ use exoclaw_protocol::{RunId, SessionKey};
 use rusqlite::OptionalExtension;
 
 use super::{Problem, UpkeepError, look, records};
-use crate::{Entry, Record};
+use crate::{Entry, Record, RunOutcome};
 
 /// A run that was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,11 +37,21 @@ pub fn read_run(path: &Path, run_id: &RunId) -> Result<StoredRun, UpkeepError> {
     let session = key.parse().map_err(|_| UpkeepError::NoSession(key.clone()))?;
 
     let mut entries = Vec::new();
+    let mut is_delivered = false;
     let damaged = records(&connection, (id, &key), accepted, |entry| {
         if entry.record.run_id() != Some(run_id) {
             return Ok(ControlFlow::Continue(()));
         }
-        let is_last = matches!(entry.record, Record::RunEnded { .. });
+        let is_last = match &entry.record {
+            Record::Accepted { to, .. } => {
+                is_delivered = to.is_some();
+                false
+            }
+            // What a channel has to deliver goes on to that.
+            Record::RunEnded { outcome: RunOutcome::Ok | RunOutcome::Failed { .. }, .. } => !is_delivered,
+            Record::RunEnded { .. } | Record::Delivered { .. } => true,
+            _ => false,
+        };
         entries.push(entry);
         Ok(if is_last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
