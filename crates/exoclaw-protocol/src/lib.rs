@@ -62,7 +62,7 @@ pub use search::*;
 pub use secret::Secret;
 pub use session::*;
 pub use session_key::{SessionKey, SessionRef};
-pub use spending::{BudgetInfo, Period, SessionSpent, Spent, SpentBy, SpentLately, UsageParams, UsageResult};
+pub use spending::{BudgetInfo, Period, SessionSpent, Spent, SpentBy, SpentLately, SpentOn, UsageParams, UsageResult};
 pub use token::{
     LoginLinkParams, LoginLinkResult, Rotation, ShownOnce, TokenCreateParams, TokenCreateResult, TokenInfo,
     TokenListParams, TokenListResult, TokenRevokeParams, TokenRevokeResult, TokenRotateParams, TokenRotateResult,

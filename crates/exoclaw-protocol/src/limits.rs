@@ -147,6 +147,9 @@ pub const IMAGE_BYTES: usize = 5 * 1000 * 1000;
 /// Bytes of one file of text.
 pub const FILE_BYTES: usize = 512 * 1024;
 
+/// Days of one answer of `usage`.
+pub const USAGE_DAYS: u32 = 366;
+
 /// Jobs of the scheduler; a further one is refused.
 pub const CRON_JOBS: usize = 256;
 

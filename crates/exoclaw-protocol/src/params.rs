@@ -1,6 +1,7 @@
 //! Parameters and results of the methods. Absent optional fields are left out, never null.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     AgentId, Approval, Block, Effect, ErrorCode, IdempotencyKey, Message, Origin, PluginName, QueueMode, Role,
@@ -405,4 +406,7 @@ pub struct PluginTool {
     pub description: String,
     /// What it does to the world.
     pub effect: Effect,
+    /// JSON Schema of its arguments, an object schema.
+    #[serde(default, rename = "inputSchema")]
+    pub input_schema: Value,
 }

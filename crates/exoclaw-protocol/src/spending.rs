@@ -31,6 +31,9 @@ pub struct UsageParams {
     /// A session to be told of as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionRef>,
+    /// So many of the last days to be told of one by one, up to [`limits::USAGE_DAYS`](crate::limits::USAGE_DAYS).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<u32>,
 }
 
 /// Result of `usage`. Days and months are those of UTC.
@@ -54,6 +57,18 @@ pub struct UsageResult {
     pub session: Option<SessionSpent>,
     /// The budgets of the config; those of single sessions only where one was asked for.
     pub budgets: Vec<BudgetInfo>,
+    /// The last days that were asked for, the oldest first and the present one last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub days: Vec<SpentOn>,
+}
+
+/// What was spent on one day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpentOn {
+    /// The day in UTC, such as `2026-11-21`.
+    pub day: String,
+    /// What was spent on it.
+    pub spent: Spent,
 }
 
 /// What was spent in the present day and month.

@@ -147,6 +147,7 @@ fn info(Slot { name, state, refused_update }: &Slot) -> PluginInfo {
         name: format!("{name}.{}", decl.name),
         description: decl.description.clone(),
         effect: decl.effect,
+        input_schema: decl.input_schema.clone(),
     };
     PluginInfo {
         version: Some(manifest.version.clone()),

@@ -14,7 +14,7 @@ use crate::{
 
 pub(super) async fn run(session: Option<SessionRef>, context: &mut Context<'_>) -> Result<Exit, CliError> {
     let link = DaemonLink::open(context).await?;
-    let usage = link.request(UsageParams { session }).await?;
+    let usage = link.request(UsageParams { session, days: None }).await?;
     let terminal = &mut *context.terminal;
     if terminal.json {
         terminal.value(&usage)?;

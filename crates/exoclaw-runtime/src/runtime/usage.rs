@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use exoclaw_protocol::{RpcError, SessionSpent, Spent, UsageParams, UsageResult};
+use exoclaw_protocol::{RpcError, SessionSpent, Spent, SpentOn, UsageParams, UsageResult, limits};
 
 use super::Runtime;
 use crate::{journal::read_refusal, spending::Day};
@@ -24,7 +24,12 @@ impl Runtime {
                 Some(SessionSpent { session, spent })
             }
         };
-        Ok(inner.ledger.report(session, inner.clock.now_ms()))
+        let mut usage = inner.ledger.report(session, inner.clock.now_ms());
+        if let Some(days) = params.days {
+            let spent = self.spent_by_day(days).await?;
+            usage.days = spent.into_iter().map(|(day, spent)| SpentOn { day, spent }).collect();
+        }
+        Ok(usage)
     }
 
     /// What was spent on each of the last days of UTC, such as `2026-11-21`, the oldest first and this one last.
@@ -33,7 +38,7 @@ impl Runtime {
     /// When the store can't be read.
     pub async fn spent_by_day(&self, days: u32) -> Result<Vec<(String, Spent)>, RpcError> {
         let today = Day::of(self.inner.clock.now_ms());
-        let first = Day(today.0.saturating_sub(u64::from(days.max(1)) - 1));
+        let first = Day(today.0.saturating_sub(u64::from(days.clamp(1, limits::USAGE_DAYS)) - 1));
         let found = self.inner.store.spending(None, first.0).await.map_err(|error| read_refusal(&error))?;
         let mut by_day: BTreeMap<u64, Spent> = (first.0..=today.0).map(|day| (day, Spent::default())).collect();
         for part in found {

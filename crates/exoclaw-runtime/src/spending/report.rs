@@ -64,6 +64,7 @@ impl Ledger {
             credentials,
             session,
             budgets,
+            days: Vec::new(),
         }
     }
 }

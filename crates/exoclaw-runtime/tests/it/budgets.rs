@@ -47,7 +47,7 @@ async fn answered(world: &World, by: Option<&str>, session: &str) -> Event {
 
 async fn usage(world: &World, session: Option<&str>) -> UsageResult {
     let session = session.map(|session| session.parse().unwrap());
-    world.runtime.usage(UsageParams { session }).await.unwrap()
+    world.runtime.usage(UsageParams { session, days: None }).await.unwrap()
 }
 
 #[tokio::test]
