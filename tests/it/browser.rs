@@ -81,7 +81,7 @@ async fn a_conversation_from_the_link_to_the_history() {
     assert_eq!(page.texts(".tool .state").await, ["done"]);
     assert_ne!(page.texts(".tool .time").await, [""]);
     page.click(".tool summary").await;
-    page.wait_for("document.querySelector('.tool').open").await;
+    page.wait_for("document.querySelector('.tool details').open").await;
     page.wait_for("document.querySelector('.tool .inside').innerText.includes('Three nights in Rome')").await;
     assert_eq!(std::fs::read_to_string(notes.path().join("notes.md")).unwrap(), "- Three nights in Rome\n");
 

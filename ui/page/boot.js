@@ -1,5 +1,12 @@
 import init from './ui.js';
 
+// Before anything is shown: the reader's choice of light or dark.
+try {
+  document.documentElement.dataset.theme = localStorage.getItem('exoclaw.theme') ?? '';
+} catch {
+  // Nothing is kept where the reader turned that off.
+}
+
 // The loader's address is relative to this file, so that the page works under any path.
 init({ module_or_path: new URL('./ui_bg.wasm', import.meta.url) }).then(
   () => document.getElementById('boot')?.remove(),

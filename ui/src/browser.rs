@@ -1,96 +1,23 @@
 //! What the page asks of the browser.
 
-use std::str::FromStr;
+pub(crate) mod address;
+pub(crate) mod files;
+pub(crate) mod http;
+pub(crate) mod storage;
 
-use exoclaw_protocol::SessionRef;
+pub(crate) use address::Place;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, RequestInit, Response, Window};
+use web_sys::{Document, HtmlElement, Window};
 
-/// Where the part of an address begins that names a session: `#/s/agent:main:main`.
-const SESSION_PREFIX: &str = "#/s/";
-/// Where the part begins that is a one-time code.
-const CODE_PREFIX: &str = "#code=";
+use crate::catalogue::{self, Language};
 
 fn window() -> Option<Window> {
     web_sys::window()
 }
 
-fn fragment() -> String {
-    window().and_then(|window| window.location().hash().ok()).unwrap_or_default()
-}
-
-/// The address has a one-time code.
-pub(crate) fn has_code() -> bool {
-    fragment().starts_with(CODE_PREFIX)
-}
-
-/// Takes the one-time code out of the address, so that it stays in no history and no bookmark.
-pub(crate) fn take_code() -> Option<String> {
-    let code = fragment().strip_prefix(CODE_PREFIX)?.to_owned();
-    replace_fragment("");
-    Some(code)
-}
-
-fn replace_fragment(fragment: &str) {
-    let Some(window) = window() else { return };
-    let location = window.location();
-    if let (Ok(history), Ok(path), Ok(query)) = (window.history(), location.pathname(), location.search()) {
-        // It fails only where the page may be called too often; the address is then merely the old one.
-        drop(history.replace_state_with_url(&JsValue::NULL, "", Some(&format!("{path}{query}{fragment}"))));
-    }
-}
-
-/// The session that the address names.
-pub(crate) fn session_in_address() -> Option<SessionRef> {
-    SessionRef::from_str(fragment().strip_prefix(SESSION_PREFIX)?).ok()
-}
-
-/// The address of a session, within this page.
-pub(crate) fn address_of(session: &SessionRef) -> String {
-    format!("{SESSION_PREFIX}{session}")
-}
-
-/// Makes the address name a session, so that a reload shows it again.
-pub(crate) fn show_in_address(session: &SessionRef) {
-    replace_fragment(&address_of(session));
-}
-
-/// The daemon's socket: the page's own origin, nothing else.
-pub(crate) fn socket_url() -> String {
-    let location = window().map(|window| window.location());
-    let host = location.as_ref().and_then(|location| location.host().ok()).unwrap_or_default();
-    let is_tls = location.and_then(|location| location.protocol().ok()).is_some_and(|protocol| protocol == "https:");
-    format!("{}://{host}/ws", if is_tls { "wss" } else { "ws" })
-}
-
-/// Trades a one-time code for a cookie.
-///
-/// # Errors
-/// Why it did not work, for people.
-pub(crate) async fn log_in(code: &str) -> Result<(), String> {
-    let away = || "The daemon did not answer.".to_owned();
-    let window = window().ok_or_else(away)?;
-    let headers = Headers::new().map_err(|_| away())?;
-    headers.set("content-type", "application/json").map_err(|_| away())?;
-    let request = RequestInit::new();
-    request.set_method("POST");
-    request.set_headers(&headers);
-    request.set_body(&JsValue::from_str(&serde_json::json!({ "code": code }).to_string()));
-    let answer = JsFuture::from(window.fetch_with_str_and_init("/login", &request)).await.map_err(|_| away())?;
-    match answer.dyn_into::<Response>() {
-        Ok(answer) if answer.ok() => Ok(()),
-        Ok(answer) => Err(refusal(&answer).await.unwrap_or_else(away)),
-        Err(_) => Err(away()),
-    }
-}
-
-/// The daemon's words in `{"error":{"message":"…"}}`, as a sentence.
-async fn refusal(answer: &Response) -> Option<String> {
-    let text = JsFuture::from(answer.text().ok()?).await.ok()?.as_string()?;
-    let body: serde_json::Value = serde_json::from_str(&text).ok()?;
-    let mut words = body.pointer("/error/message")?.as_str()?.chars();
-    Some(format!("{}{}.", words.next()?.to_uppercase(), words.as_str()))
+fn document() -> Option<Document> {
+    window()?.document()
 }
 
 /// A text of 26 random digits that no other page makes. It names things; it guards nothing.
@@ -100,15 +27,27 @@ pub(crate) fn random_key() -> String {
     half() + &half()
 }
 
-/// A moment in the reader's words and time zone, such as `21 Nov, 10:35`.
+/// Milliseconds since 1970 on the reader's clock.
+pub(crate) fn now_ms() -> u64 {
+    js_sys::Date::now() as u64
+}
+
+/// A moment in the reader's time zone, such as `21 Nov, 10:35`; of today, the time alone.
 pub(crate) fn moment(at_ms: u64) -> String {
+    let date = |ms: u64| js_sys::Date::new(&JsValue::from_f64(ms as f64));
+    let (then, now) = (date(at_ms), date(now_ms()));
+    let is_today = then.to_date_string() == now.to_date_string();
+    let fields: &[(&str, &str)] = if is_today {
+        &[("hour", "2-digit"), ("minute", "2-digit")]
+    } else {
+        &[("day", "numeric"), ("month", "short"), ("hour", "2-digit"), ("minute", "2-digit")]
+    };
     let options = js_sys::Object::new();
-    for (name, value) in [("day", "numeric"), ("month", "short"), ("hour", "2-digit"), ("minute", "2-digit")] {
+    for (name, value) in fields {
         // An object of our own takes every property.
-        drop(js_sys::Reflect::set(&options, &name.into(), &value.into()));
+        drop(js_sys::Reflect::set(&options, &(*name).into(), &(*value).into()));
     }
-    let date = js_sys::Date::new(&JsValue::from_f64(at_ms as f64));
-    date.to_locale_string("default", &options).into()
+    then.to_locale_string(catalogue::language().code(), &options).into()
 }
 
 /// Text can be put into the clipboard: browsers allow it to pages of this machine and of `https`.
@@ -132,7 +71,55 @@ pub(crate) fn reload() {
 
 /// What stands in the window's title.
 pub(crate) fn set_title(title: &str) {
-    if let Some(document) = window().and_then(|window| window.document()) {
+    if let Some(document) = document() {
         document.set_title(title);
     }
+}
+
+/// Somebody may see the page.
+pub(crate) fn is_visible() -> bool {
+    document().is_some_and(|document| !document.hidden())
+}
+
+/// The languages that the reader wants, the first one first.
+pub(crate) fn wanted_languages() -> Vec<String> {
+    let languages = window().map(|window| window.navigator().languages());
+    languages.map(|languages| languages.iter().filter_map(|tag| tag.as_string()).collect()).unwrap_or_default()
+}
+
+/// Says of the document which language it is in.
+pub(crate) fn set_language(language: Language) {
+    set_root_attribute("lang", language.code());
+}
+
+/// Sets an attribute of the root element; an empty value takes it away.
+pub(crate) fn set_root_attribute(name: &str, value: &str) {
+    let Some(root) = document().and_then(|document| document.document_element()) else { return };
+    // Names are ours, and valid.
+    drop(if value.is_empty() { root.remove_attribute(name) } else { root.set_attribute(name, value) });
+}
+
+/// The element with that id takes the focus, where there is one that can.
+pub(crate) fn focus(id: &str) {
+    let element = document().and_then(|document| document.get_element_by_id(id));
+    if let Some(element) = element.and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
+        drop(element.focus());
+    }
+}
+
+/// The reader is writing: keys that are commands elsewhere are letters there.
+pub(crate) fn is_writing() -> bool {
+    let active = document().and_then(|document| document.active_element());
+    active.is_some_and(|element| matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT"))
+}
+
+/// A dialog is open: keys belong to it.
+pub(crate) fn is_asking() -> bool {
+    document().is_some_and(|document| document.query_selector("dialog[open]").ok().flatten().is_some())
+}
+
+/// The reader has keys at hand, and no keyboard on the screen that would cover half of the page.
+pub(crate) fn has_keyboard() -> bool {
+    let query = window().and_then(|window| window.match_media("(hover: hover)").ok().flatten());
+    query.is_some_and(|query| query.matches())
 }

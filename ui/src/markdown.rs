@@ -7,6 +7,8 @@ mod incremental;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 pub(crate) use build::parse;
 pub(crate) use incremental::Document;
 
@@ -19,7 +21,7 @@ pub(crate) enum Block {
     Code {
         /// The first word after the fence, or nothing.
         language: String,
-        text: String,
+        text: Arc<str>,
     },
     List {
         /// The first number, where items are numbered.

@@ -1,54 +1,88 @@
 //! Joins what the page knows to the connection: actions change it, commands go out, answers come back as actions.
 
-use std::time::Duration;
+mod export;
+mod preferences;
+mod requests;
 
-use exoclaw_client::{Client, Endpoint, Options, Pushes};
-use exoclaw_protocol::{
-    ChatAbortParams, ChatSendParams, IdempotencyKey, Method, SessionListParams, SessionRef, SessionSubscribeParams,
-    StatusParams,
-};
+use std::{collections::HashMap, time::Duration};
+
+use exoclaw_client::{Client, Endpoint, Options, Pushes, RequestError};
+use exoclaw_protocol::{AgentId, Method, SessionKey, SessionRef};
 use futures::{FutureExt, StreamExt, channel::oneshot};
 use leptos::{prelude::*, task::spawn_local};
 
+pub(crate) use export::Form;
+pub(crate) use preferences::{Preferences, Theme};
+
 use crate::{
-    browser,
-    state::{Action, Command, State},
+    browser::{self, Place, address, http, storage},
+    state::{Action, Attachment, Command, State},
 };
 
 /// Pushes of one screen frame are taken together, so that a fast answer costs one change of the page, not hundreds.
 /// A timer, not an animation frame: those stop while the page is hidden.
 const FRAME: Duration = Duration::from_millis(16);
 
+/// Time between two looks at the list of sessions while somebody sees the page: other programs talk in them too, and the
+/// daemon tells this page only of those that it showed.
+const LIST_EVERY: Duration = Duration::from_secs(15);
+
 /// The session that is shown where the address names none.
 const MAIN: &str = "main";
+
+/// Where this browser's notes of sessions are kept.
+const NOTES: &str = "sessions";
+
+/// Sessions whose unsent attachments are kept while another one is shown; then all of them go.
+const PARKED: usize = 16;
 
 /// The page. Cheap to copy; components find it in their context.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Page {
     /// What it knows.
     pub(crate) state: RwSignal<State>,
+    /// What is shown.
+    pub(crate) place: RwSignal<Place>,
     /// Why signing in with a link did not work.
     pub(crate) sign_in_error: RwSignal<Option<String>>,
+    /// What the reader chose.
+    pub(crate) preferences: Preferences,
+    /// A text for the field of the message, to be changed and sent again.
+    pub(crate) to_edit: RwSignal<Option<String>>,
+    /// What is attached to messages that were not sent, by session.
+    pub(crate) parked: StoredValue<HashMap<SessionRef, Vec<Attachment>>>,
     client: StoredValue<Option<Client>>,
 }
 
 impl Page {
     /// A page that signs in, if its address has a code, and connects.
     pub(crate) fn start() -> Self {
-        let code = browser::take_code();
-        let open = browser::session_in_address().unwrap_or_else(|| SessionRef::Name(MAIN.to_owned()));
+        let code = address::take_code();
+        let main = || SessionRef::Name(MAIN.to_owned());
+        let place = address::place().unwrap_or_else(|| Place::Session(main()));
+        let open = if let Place::Session(session) = &place { session.clone() } else { main() };
+        let mut state = State::new(open.clone());
+        state.visible = browser::is_visible();
+        if let Some(notes) = storage::kept(NOTES) {
+            state.sessions.remember(&notes);
+        }
         let page = Self {
-            state: RwSignal::new(State::new(open.clone())),
+            state: RwSignal::new(state),
+            place: RwSignal::new(place),
             sign_in_error: RwSignal::new(None),
+            preferences: Preferences::kept(),
+            to_edit: RwSignal::new(None),
+            parked: StoredValue::new(HashMap::new()),
             client: StoredValue::new(None),
         };
         spawn_local(async move {
             if let Some(code) = code {
                 // A cookie from before may still do.
-                page.sign_in_error.set(browser::log_in(&code).await.err());
+                page.sign_in_error.set(http::log_in(&code).await.err());
             }
             page.connect();
             page.dispatch(Action::Open(open));
+            page.list_often().await;
         });
         page
     }
@@ -59,7 +93,7 @@ impl Page {
     }
 
     fn connect(self) {
-        let client = Client::connect(Endpoint::new(browser::socket_url()), Options::default());
+        let client = Client::connect(Endpoint::new(address::socket_url()), Options::default());
         let pushes = client.subscribe();
         self.client.set_value(Some(client));
         spawn_local(self.listen(pushes));
@@ -73,6 +107,16 @@ impl Page {
             }
             self.dispatch_all(batch);
             sleep(FRAME).await;
+        }
+    }
+
+    async fn list_often(self) {
+        loop {
+            sleep(LIST_EVERY).await;
+            let wanted = self.state.with_untracked(|state| state.visible && state.link == exoclaw_client::State::Open);
+            if wanted {
+                self.run(Command::List);
+            }
         }
     }
 
@@ -98,39 +142,20 @@ impl Page {
         }
     }
 
-    fn run(self, command: Command) {
-        match command {
-            Command::Subscribe(session) => {
-                let params = SessionSubscribeParams { session: session.clone(), epoch: None, seq: None };
-                self.request(params, move |outcome| Action::Read { session, outcome });
-            }
-            Command::List => self.request(SessionListParams::default(), Action::Listed),
-            Command::Status => self.request(StatusParams {}, Action::Told),
-            Command::Abort(session) => self.request(ChatAbortParams { session, run_id: None }, Action::Stopped),
-            Command::Send { session, text, key } => {
-                // Keys are made by `browser::random_key`, which makes valid ones.
-                let idempotency_key = key.parse::<IdempotencyKey>().ok();
-                let params = ChatSendParams { idempotency_key, ..ChatSendParams::text(session, text) };
-                self.request(params, move |outcome| Action::Sent { key, outcome });
-            }
+    /// Asks the daemon something that only the component that asks wants to know.
+    ///
+    /// # Errors
+    /// As the client's.
+    pub(crate) async fn ask<M: Method + 'static>(self, params: M) -> Result<M::Output, RequestError> {
+        match self.client.get_value() {
+            Some(client) => client.request(params).await,
+            None => Err(RequestError::Busy),
         }
     }
 
-    fn request<M: Method + 'static>(
-        self,
-        params: M,
-        then: impl FnOnce(Result<M::Output, exoclaw_client::RequestError>) -> Action + 'static,
-    ) {
-        let Some(client) = self.client.get_value() else { return };
-        spawn_local(async move {
-            let outcome = client.request(params).await;
-            self.dispatch(then(outcome));
-        });
-    }
-
     /// Sends a message to the session that is shown.
-    pub(crate) fn send(self, text: String) {
-        self.dispatch(Action::Send { text, key: browser::random_key() });
+    pub(crate) fn send(self, text: String, attachments: Vec<Attachment>) {
+        self.dispatch(Action::Send { text, attachments, key: browser::random_key() });
     }
 
     /// Stops what is under way in the session that is shown.
@@ -138,22 +163,60 @@ impl Page {
         self.dispatch(Action::Stop);
     }
 
-    /// Shows a session, in the address too.
-    pub(crate) fn open(self, session: SessionRef) {
-        browser::show_in_address(&session);
-        if self.state.with_untracked(|state| state.open != session) {
-            self.dispatch(Action::Open(session));
+    /// Shows a place, in the address too.
+    pub(crate) fn go(self, place: Place) {
+        address::show(&place);
+        self.went(place);
+    }
+
+    /// The address names another place.
+    pub(crate) fn went(self, place: Place) {
+        if let Place::Session(session) = &place
+            && self.state.with_untracked(|state| state.open != *session)
+        {
+            self.dispatch(Action::Open(session.clone()));
+        }
+        if self.place.with_untracked(|old| *old != place) {
+            self.place.set(place);
         }
     }
 
-    /// Shows a session that has not begun.
-    pub(crate) fn open_new(self) {
-        let name: String = browser::random_key().chars().take(8).collect();
-        self.open(SessionRef::Name(format!("web-{name}")));
+    /// Shows a session.
+    pub(crate) fn open(self, session: SessionRef) {
+        self.go(Place::Session(session));
+    }
+
+    /// Shows a session that has not begun: with an agent, or with the default one.
+    pub(crate) fn open_new(self, agent: Option<&AgentId>) {
+        let name = format!("web-{}", browser::random_key().chars().take(8).collect::<String>());
+        let key = agent.and_then(|agent| SessionKey::new(agent, [name.as_str()]).ok());
+        self.open(key.map_or(SessionRef::Name(name), SessionRef::Key));
+    }
+
+    /// Keeps what is attached to a message of a session that is left.
+    pub(crate) fn park(self, session: SessionRef, attachments: Vec<Attachment>) {
+        self.parked.update_value(|parked| {
+            if parked.len() >= PARKED {
+                parked.clear();
+            }
+            if !attachments.is_empty() {
+                parked.insert(session, attachments);
+            }
+        });
+    }
+
+    /// Another tab of this browser kept something.
+    pub(crate) fn kept_elsewhere(self, name: &str) {
+        if name == NOTES {
+            self.dispatch(Action::Noted(storage::kept(NOTES).unwrap_or_default()));
+        } else {
+            self.preferences.kept_elsewhere(name);
+        }
     }
 }
 
-async fn sleep(time: Duration) {
+/// Waits.
+pub(crate) async fn sleep(time: Duration) {
     let (wake, woken) = oneshot::channel();
     // It wakes when the timer rings, or is dropped with the page.
     set_timeout(move || drop(wake), time);

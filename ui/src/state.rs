@@ -1,20 +1,31 @@
 //! What the page knows, and how each action changes it: a pure function, so that it is tested without a browser.
 
+mod action;
+mod attachment;
 mod conversation;
+mod sessions;
 #[cfg(test)]
 mod tests;
+mod tool;
 mod turn;
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use exoclaw_client::{CloseReason, Push, RequestError, State as Link};
 use exoclaw_protocol::{
-    ChatAbortResult, ChatSendResult, ErrorCode, SessionInfo, SessionListResult, SessionRef, SessionSubscribeResult,
-    StatusResult,
+    ApprovalResolveParams, ErrorCode, Event, FailureKind, Metering, SessionInfo, SessionKey, SessionRef,
+    SessionSubscribeResult, StatusResult, ToolOutput,
 };
 
-pub(crate) use conversation::{Applied, Conversation, Phase};
-pub(crate) use turn::{Part, Progress, Tool, ToolState, Turn};
+pub(crate) use action::{Action, Command, Notice};
+pub(crate) use attachment::{Attachment, fits};
+pub(crate) use conversation::{Applied, Conversation, Earlier, Phase};
+pub(crate) use sessions::Sessions;
+pub(crate) use tool::{Tool, ToolState, pretty, readable};
+pub(crate) use turn::{Part, Progress, Turn};
+
+/// Ended calls of tools that the page remembers; the oldest go.
+const CALLS: usize = 100;
 
 /// What the page knows.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +34,8 @@ pub(crate) struct State {
     pub(crate) link: Link,
     /// The first attempt to connect came to an end, whichever.
     pub(crate) tried: bool,
-    /// The most recently used first.
-    pub(crate) sessions: Vec<SessionInfo>,
+    /// All sessions.
+    pub(crate) sessions: Sessions,
     /// The session that is shown.
     pub(crate) open: SessionRef,
     /// What is said in it.
@@ -32,49 +43,22 @@ pub(crate) struct State {
     /// The daemon, once it has told of itself.
     pub(crate) daemon: Option<Arc<StatusResult>>,
     /// Something that failed and belongs to no message.
-    pub(crate) notice: Option<String>,
+    pub(crate) notice: Option<Notice>,
+    /// Somebody may see the page.
+    pub(crate) visible: bool,
+    /// Calls of tools that ended while the page watched, the newest first.
+    pub(crate) calls: VecDeque<EndedCall>,
 }
 
-/// Something happened, or somebody wants something.
-#[derive(Debug, Clone)]
-pub(crate) enum Action {
-    /// The client pushed.
-    Pushed(Push),
-    /// Show a session.
-    Open(SessionRef),
-    /// A session was read.
-    Read { session: SessionRef, outcome: Result<SessionSubscribeResult, RequestError> },
-    /// The sessions were listed.
-    Listed(Result<SessionListResult, RequestError>),
-    /// The daemon told of itself.
-    Told(Result<StatusResult, RequestError>),
-    /// Send a message to the session that is shown, under a key that was never used.
-    Send { text: String, key: String },
-    /// Send a message again that did not get there.
-    SendAgain { key: String },
-    /// A message got there, or not.
-    Sent { key: String, outcome: Result<ChatSendResult, RequestError> },
-    /// Stop what is under way in the session that is shown.
-    Stop,
-    /// It was stopped, or not.
-    Stopped(Result<ChatAbortResult, RequestError>),
-    /// The notice was read.
-    Dismiss,
-}
-
-/// What the connection is asked to do.
+/// A call of a tool that ended.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Command {
-    /// Read a session and watch it.
-    Subscribe(SessionRef),
-    /// List the sessions.
-    List,
-    /// Ask the daemon about itself.
-    Status,
-    /// Send a message.
-    Send { session: SessionRef, text: String, key: String },
-    /// Stop a session's runs.
-    Abort(SessionRef),
+pub(crate) struct EndedCall {
+    /// `plugin.tool`.
+    pub(crate) tool: String,
+    pub(crate) session: SessionKey,
+    /// Why it gave no output of its own, if it did not; `None` within for tools that said so themselves.
+    pub(crate) failed: Option<Option<FailureKind>>,
+    pub(crate) metering: Metering,
 }
 
 impl State {
@@ -83,11 +67,13 @@ impl State {
         Self {
             link: Link::Connecting,
             tried: false,
-            sessions: Vec::new(),
+            sessions: Sessions::default(),
             open,
             conversation: Conversation::default(),
             daemon: None,
             notice: None,
+            visible: true,
+            calls: VecDeque::new(),
         }
     }
 
@@ -98,9 +84,14 @@ impl State {
 
     /// The session that is shown is this one.
     pub(crate) fn is_open(&self, session: &SessionInfo) -> bool {
+        self.open_key() == Some(&session.session)
+    }
+
+    /// The canonical name of the session that is shown, where that is known.
+    pub(crate) fn open_key(&self) -> Option<&SessionKey> {
         match (&self.conversation.session, &self.open) {
-            (Some(key), _) | (None, SessionRef::Key(key)) => *key == session.session,
-            (None, SessionRef::Name(_)) => false,
+            (Some(key), _) | (None, SessionRef::Key(key)) => Some(key),
+            (None, SessionRef::Name(_)) => None,
         }
     }
 
@@ -108,29 +99,55 @@ impl State {
     pub(crate) fn reduce(&mut self, action: Action) -> Vec<Command> {
         match action {
             Action::Pushed(push) => self.pushed(push),
-            Action::Open(session) => {
-                self.open = session;
-                self.conversation = Conversation::default();
-                self.notice = None;
-                vec![self.subscribe()]
-            }
+            Action::Open(session) => self.show(session),
             Action::Read { session, outcome } if session == self.open => self.read(outcome),
-            // Another session was opened meanwhile.
-            Action::Read { .. } => Vec::new(),
-            Action::Listed(Ok(list)) => {
-                self.sessions = list.sessions;
+            Action::Peeked { session, found } if Some(&session) == self.conversation.session.as_ref() => {
+                if self.conversation.earlier == Earlier::None && found == Ok(true) {
+                    self.conversation.earlier = Earlier::Some;
+                }
                 Vec::new()
+            }
+            Action::ReadEarlier => self.read_earlier(),
+            Action::Earlier { session, outcome } if Some(&session) == self.conversation.session.as_ref() => {
+                match outcome {
+                    Ok((messages, more)) => self.conversation.read_earlier(&messages, more),
+                    Err(error) => {
+                        self.conversation.earlier = Earlier::Some;
+                        return self.fail(Notice::Earlier, &error);
+                    }
+                }
+                Vec::new()
+            }
+            Action::ShowAttachments { seq } => match &self.conversation.session {
+                Some(session) => vec![Command::Attachments { session: session.clone(), seq }],
+                None => Vec::new(),
+            },
+            Action::Attachments { session, seq, outcome } if Some(&session) == self.conversation.session.as_ref() => {
+                match outcome {
+                    Ok(attachments) => self.conversation.show_attachments(seq, attachments),
+                    Err(error) => return self.fail(Notice::Earlier, &error),
+                }
+                Vec::new()
+            }
+            // Another session was opened meanwhile.
+            Action::Read { .. } | Action::Peeked { .. } | Action::Earlier { .. } | Action::Attachments { .. } => {
+                Vec::new()
+            }
+            Action::Listed(Ok(list)) => {
+                let looked_at = self.open_key().filter(|_| self.visible).cloned();
+                self.sessions.listed(list.sessions, looked_at.as_ref());
+                vec![Command::KeepNotes]
             }
             Action::Told(Ok(status)) => {
                 self.daemon = Some(Arc::new(status));
                 Vec::new()
             }
-            Action::Send { text, key } => {
-                self.conversation.send(text.clone(), key.clone());
-                vec![Command::Send { session: self.target(), text, key }]
+            Action::Send { text, attachments, key } => {
+                self.conversation.send(text.clone(), attachments.clone(), key.clone());
+                vec![Command::Send { session: self.target(), text, attachments, key }]
             }
             Action::SendAgain { key } => match self.conversation.send_again(&key) {
-                Some(text) => vec![Command::Send { session: self.target(), text, key }],
+                Some((text, attachments)) => vec![Command::Send { session: self.target(), text, attachments, key }],
                 None => Vec::new(),
             },
             Action::Sent { key, outcome: Ok(sent) } => {
@@ -142,15 +159,73 @@ impl State {
                 Vec::new()
             }
             Action::Stop => vec![Command::Abort(self.target())],
-            Action::Listed(Err(error)) => self.fail("The list of conversations could not be read", &error),
-            Action::Told(Err(error)) => self.fail("The daemon could not be asked how it is", &error),
-            Action::Stopped(Err(error)) => self.fail("It could not be stopped", &error),
-            Action::Stopped(Ok(_)) => Vec::new(),
+            Action::Answer { approval, verdict } => {
+                self.conversation.answer(&approval.id, true);
+                vec![Command::Resolve(ApprovalResolveParams::new(&approval, verdict))]
+            }
+            Action::Answered { id, outcome: Err(error) } => {
+                self.conversation.answer(&id, false);
+                self.fail(Notice::Change, &error)
+            }
+            Action::Pin(session) => {
+                self.sessions.pin(session);
+                vec![Command::KeepNotes]
+            }
+            Action::Rename { session, label } => vec![Command::Rename { session, label }],
+            Action::Delete(session) => vec![Command::Delete(session)],
+            Action::Deleted { session, outcome: Ok(_) } => {
+                self.sessions.forget(&session);
+                let mut commands = vec![Command::KeepNotes, Command::List];
+                if self.open_key() == Some(&session) {
+                    commands.extend(self.show(session.into()));
+                }
+                commands
+            }
+            Action::Changed(Ok(())) => vec![Command::List],
+            Action::Looked(visible) => self.looked(visible),
+            Action::Noted(notes) => {
+                self.sessions.remember(&notes);
+                Vec::new()
+            }
+            Action::Listed(Err(error)) => self.fail(Notice::List, &error),
+            Action::Told(Err(error)) => self.fail(Notice::Status, &error),
+            Action::Stopped(Err(error)) => self.fail(Notice::Stop, &error),
+            Action::Changed(Err(error)) | Action::Deleted { outcome: Err(error), .. } => {
+                self.fail(Notice::Change, &error)
+            }
+            Action::Stopped(Ok(_)) | Action::Answered { outcome: Ok(_), .. } => Vec::new(),
             Action::Dismiss => {
                 self.notice = None;
+                self.conversation.missed = false;
                 Vec::new()
             }
         }
+    }
+
+    fn show(&mut self, session: SessionRef) -> Vec<Command> {
+        self.open = session;
+        self.conversation = Conversation::default();
+        self.notice = None;
+        let mut commands = vec![self.subscribe()];
+        commands.extend(self.mark_read());
+        commands
+    }
+
+    /// The session that is shown was read as far as it is listed.
+    fn mark_read(&mut self) -> Option<Command> {
+        let session = self.open_key().filter(|_| self.visible).cloned()?;
+        self.sessions.read(&session).then_some(Command::KeepNotes)
+    }
+
+    fn looked(&mut self, visible: bool) -> Vec<Command> {
+        self.visible = visible;
+        self.conversation.look(visible);
+        if !visible {
+            return Vec::new();
+        }
+        let mut commands: Vec<Command> = self.mark_read().into_iter().collect();
+        commands.push(Command::List);
+        commands
     }
 
     fn pushed(&mut self, push: Push) -> Vec<Command> {
@@ -170,18 +245,24 @@ impl State {
                 Vec::new()
             }
             Push::Event(event) => {
-                let ended = event.event.is_terminal();
+                if let Event::ToolFinished { tool, output, metering, .. } = &event.event {
+                    self.calls.truncate(CALLS - 1);
+                    self.calls.push_front(ended(tool, &event.session, output, *metering));
+                }
                 let mut commands = Vec::new();
                 if self.conversation.apply(&event) == Applied::Missed {
                     commands.push(self.subscribe());
                 }
-                if ended {
+                if event.event.is_terminal() {
                     commands.push(Command::List);
                 }
                 commands
             }
             Push::Snapshot(snapshot) if self.conversation.session.as_ref() == Some(&snapshot.session) => {
-                if self.conversation.read(&snapshot) == Applied::Missed { vec![self.subscribe()] } else { Vec::new() }
+                let applied = self.conversation.read(&snapshot);
+                // The client pushes one only where it could not resume.
+                self.conversation.missed = true;
+                if applied == Applied::Missed { vec![self.subscribe()] } else { self.peek() }
             }
             // A gap is followed by the event or the snapshot that revealed it, and the event's number tells.
             Push::Snapshot(_) | Push::SeqGap { .. } => Vec::new(),
@@ -200,6 +281,7 @@ impl State {
                 if self.conversation.read(&result) == Applied::Missed {
                     return vec![self.subscribe()];
                 }
+                return self.mark_read().into_iter().chain(self.peek()).collect();
             }
             // A conversation begins with its first message.
             Err(RequestError::Rpc(error)) if error.code == ErrorCode::UnknownSession => {
@@ -208,6 +290,25 @@ impl State {
             Err(error) => self.conversation.phase = Phase::Failed(error.to_string()),
         }
         Vec::new()
+    }
+
+    /// Asks whether there are messages before the first one that is here.
+    fn peek(&self) -> Vec<Command> {
+        let (Some(session), Some(before)) = (&self.conversation.session, self.conversation.before()) else {
+            return Vec::new();
+        };
+        vec![Command::Peek { session: session.clone(), before }]
+    }
+
+    fn read_earlier(&mut self) -> Vec<Command> {
+        let (Some(session), Some(before)) = (self.conversation.session.clone(), self.conversation.before()) else {
+            return Vec::new();
+        };
+        if self.conversation.earlier != Earlier::Some {
+            return Vec::new();
+        }
+        self.conversation.earlier = Earlier::Loading;
+        vec![Command::Earlier { session, before }]
     }
 
     fn subscribe(&mut self) -> Command {
@@ -220,11 +321,16 @@ impl State {
         self.conversation.session.clone().map_or_else(|| self.open.clone(), SessionRef::Key)
     }
 
-    fn fail(&mut self, what: &str, error: &RequestError) -> Vec<Command> {
+    fn fail(&mut self, what: fn(String) -> Notice, error: &RequestError) -> Vec<Command> {
         // A connection that is over shows as such.
         if !matches!(error, RequestError::Closed(_)) {
-            self.notice = Some(format!("{what}: {error}."));
+            self.notice = Some(what(error.to_string()));
         }
         Vec::new()
     }
+}
+
+fn ended(tool: &str, session: &SessionKey, output: &ToolOutput, metering: Metering) -> EndedCall {
+    let failed = output.is_error.then_some(output.failure);
+    EndedCall { tool: tool.to_owned(), session: session.clone(), failed, metering }
 }

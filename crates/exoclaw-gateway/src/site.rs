@@ -9,6 +9,10 @@ use http::{
 
 use crate::wire::Peer;
 
+/// What browsers, and no script in them, say of who asks (W3C Fetch Metadata, section 2.3). A page's reading of its own
+/// origin comes without `Origin`.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// What proxies add: the address of whoever asked them.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -72,7 +76,7 @@ impl Site {
             return Err(Foreign::Host);
         }
         match one(headers, ORIGIN).map_err(|_| Foreign::Origin)? {
-            None => Ok(false),
+            None => Ok(one(headers, FETCH_SITE).map_err(|_| Foreign::Origin)? == Some("same-origin")),
             Some(origin) if is_same_origin(origin, host) => Ok(true),
             Some(origin) if self.origins.iter().any(|ours| ours.eq_ignore_ascii_case(origin)) => Ok(true),
             Some(_) => Err(Foreign::Origin),

@@ -5,11 +5,21 @@ use std::{fmt::Write as _, fs, io::Write as _, path::Path};
 use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 
-use crate::Result;
+use crate::{Result, names};
 
 /// Writes `files.rs` into `out_dir`: a table of every file of `dist`, in order of path.
 pub(crate) fn write(dist: &Path, out_dir: &Path, best: bool) -> Result<()> {
     let encoded = out_dir.join("encoded");
+    // Files of an older page must not stay: their names follow from their content.
+    if encoded.exists() {
+        for entry in fs::read_dir(&encoded)? {
+            let path = entry?.path();
+            let of = path.file_stem().unwrap_or_default();
+            if !dist.join(of).is_file() {
+                fs::remove_file(path)?;
+            }
+        }
+    }
     fs::create_dir_all(&encoded)?;
     let mut paths = Vec::new();
     for entry in fs::read_dir(dist).map_err(|error| format!("read {}: {error}", dist.display()))? {
@@ -29,10 +39,11 @@ pub(crate) fn write(dist: &Path, out_dir: &Path, best: bool) -> Result<()> {
         write_if_changed(&place(".br"), &brotli(&raw, best)?)?;
         write_if_changed(&place(".gz"), &gzip(&raw, best)?)?;
         let digest = hex::encode(&Sha256::digest(&raw)[..16]);
+        let lasting = name.contains(&format!("-{}.", names::mark(&raw)));
         writeln!(
             table,
-            "File {{ path: {name:?}, media_type: {:?}, digest: {digest:?}, brotli: include_bytes!({:?}), \
-             gzip: include_bytes!({:?}), plain: OnceLock::new() }},",
+            "File {{ path: {name:?}, media_type: {:?}, digest: {digest:?}, lasting: {lasting}, \
+             brotli: include_bytes!({:?}), gzip: include_bytes!({:?}), plain: OnceLock::new() }},",
             media_type(name)?,
             place(".br"),
             place(".gz"),

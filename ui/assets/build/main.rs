@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, reason = "a build script talks to cargo by its output")]
 
 mod embed;
+mod names;
 #[cfg(feature = "build-ui")]
 mod page;
 

@@ -17,7 +17,7 @@ use std::{
 
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::{Result, rerun_if_changed, variable};
+use crate::{Result, names, rerun_if_changed, variable};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const OTHER_CARGO: &str = "EXOCLAW_UI_CARGO";
@@ -94,9 +94,21 @@ pub(crate) fn build(crate_dir: &Path, out_dir: &Path) -> Result<std::result::Res
     bindgen.remove_name_section(true).remove_producers_section(true).generate(&dist)?;
     for entry in fs::read_dir(root.join("ui/page"))? {
         let entry = entry?;
-        fs::copy(entry.path(), dist.join(entry.file_name()))?;
+        if entry.file_type()?.is_file() {
+            fs::copy(entry.path(), dist.join(entry.file_name()))?;
+        }
     }
+    fs::write(dist.join("style.css"), style(&root.join("ui/page/style"))?)?;
+    names::by_content(&dist)?;
     Ok(Ok(dist))
+}
+
+/// The style sheet: its parts in the order of their names.
+fn style(folder: &Path) -> Result<String> {
+    let mut parts: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    parts.sort();
+    let texts: Vec<String> = parts.iter().map(fs::read_to_string).collect::<std::io::Result<_>>()?;
+    Ok(texts.join("\n"))
 }
 
 /// The compiler's folder for the target is there. It names one for targets that are not installed too.

@@ -15,6 +15,8 @@ pub struct File {
     pub media_type: &'static str,
     /// The start of the SHA-256 of the file, in hexadecimal.
     pub digest: &'static str,
+    /// Its name follows from what it is: under this name there will never be another.
+    pub lasting: bool,
     /// The file compressed with Brotli (RFC 7932).
     pub brotli: &'static [u8],
     /// The file compressed with gzip (RFC 1952).

@@ -133,7 +133,9 @@ impl Builder {
             (TagEnd::Heading(level), Some(Frame::Inlines(inlines))) => {
                 self.block(Block::Heading(number(level), inlines))
             }
-            (TagEnd::CodeBlock, Some(Frame::Code(language, text))) => self.block(Block::Code { language, text }),
+            (TagEnd::CodeBlock, Some(Frame::Code(language, text))) => {
+                self.block(Block::Code { language, text: text.into() })
+            }
             (TagEnd::BlockQuote(_), Some(Frame::Blocks(loose, blocks))) => {
                 self.block(Block::Quote(joined(loose, blocks)))
             }

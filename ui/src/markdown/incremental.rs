@@ -57,6 +57,7 @@ impl Document {
         let mut keyed = |block: Block| match old.next() {
             // What did not change keeps its key, and so its place in the page.
             Some((key, same)) if *same == block => (key, same),
+            Some((key, old)) if is_grown(&old, &block) => (key, Arc::new(block)),
             _ => {
                 self.next_key += 1;
                 (self.next_key, Arc::new(block))
@@ -85,5 +86,15 @@ impl Document {
     /// The blocks in order, each with a key that names it for as long as it does not change.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = &(u64, Arc<Block>)> {
         self.done.iter().chain(&self.open)
+    }
+}
+
+/// Code that got longer: whoever shows it adds to what is there.
+fn is_grown(old: &Block, new: &Block) -> bool {
+    match (old, new) {
+        (Block::Code { language: was, text: old }, Block::Code { language: is, text: new }) => {
+            was == is && new.starts_with(&**old)
+        }
+        _ => false,
     }
 }

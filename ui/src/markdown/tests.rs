@@ -171,3 +171,15 @@ proptest! {
         prop_assert_eq!(shown(&document), parse(&text));
     }
 }
+
+#[test]
+fn code_that_grows_keeps_its_key() {
+    let mut document = Document::default();
+    document.update("one\n\n```rust\nfn a()");
+    let keys = |document: &Document| document.blocks().map(|(key, _)| *key).collect::<Vec<_>>();
+    let before = keys(&document);
+    document.update("one\n\n```rust\nfn a() {}\nfn b() {}\n");
+    assert_eq!(keys(&document), before);
+    document.update("one\n\n```rust\nfn a() {}\nfn b() {}\n```\ntwo");
+    assert_eq!(keys(&document)[..2], before);
+}

@@ -3,13 +3,20 @@
 use std::sync::Arc;
 
 use exoclaw_protocol::{
-    ChatSendResult, Event, RunId, SendStatus, SessionEvent, SessionKey, SessionSnapshot, SessionSubscribeResult,
+    ApprovalId, ChatSendResult, Event, HistoryMessage, RunId, SendStatus, SessionEvent, SessionKey, SessionSnapshot,
+    SessionSubscribeResult,
 };
 
-use super::turn::{Progress, Turn};
+use super::{
+    Attachment, ToolState,
+    turn::{Progress, Turn},
+};
 
 /// Turns that the page holds; the oldest are dropped from the page, not from the daemon.
-pub(crate) const TURNS: usize = 500;
+pub(crate) const TURNS: usize = 1_000;
+
+/// The key of the first turn that is read. Later ones have larger keys, earlier ones smaller.
+const FIRST_KEY: u64 = 1 << 32;
 
 /// Events that may come before the session has been read. When more do, it is read again.
 pub(crate) const EARLY_EVENTS: usize = 4_096;
@@ -26,7 +33,29 @@ pub(crate) struct Conversation {
     cursor: Option<(u64, u64)>,
     /// Events that came before the session was read.
     early: Vec<Arc<SessionEvent>>,
-    next_key: u64,
+    /// Turns that were pushed at the end, and at the front.
+    pushed: u64,
+    pushed_before: u64,
+    /// The first message that is here: its number in the journal.
+    first_seq: Option<u64>,
+    /// What is known of messages before it.
+    pub(crate) earlier: Earlier,
+    /// The last turn that was here when the reader looked away; what comes after it is new.
+    pub(crate) away_since: Option<u64>,
+    /// The session was read anew because events were missed.
+    pub(crate) missed: bool,
+}
+
+/// What is known of the messages before the first one that is here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    /// There are none, or it is not known yet.
+    #[default]
+    None,
+    /// There are some.
+    Some,
+    /// They are being read.
+    Loading,
 }
 
 /// Whether the conversation is there.
@@ -71,6 +100,8 @@ impl Conversation {
 
     fn replace(&mut self, snapshot: &SessionSnapshot) {
         let ours = std::mem::take(&mut self.turns);
+        self.first_seq = snapshot.messages.first().map(|message| message.seq);
+        self.earlier = Earlier::None;
         for message in &snapshot.messages {
             self.of_run(&message.run_id).remember(message);
         }
@@ -91,8 +122,88 @@ impl Conversation {
                 turn.wait_for_approval(approval);
             }
         }
-        for turn in ours.iter().filter(|turn| turn.run.is_none()) {
-            self.push(Turn::clone(turn));
+        for turn in &ours {
+            match &turn.run {
+                None => _ = self.push(Turn::clone(turn)),
+                Some(run) => {
+                    if let Some(at) = self.by_run(run) {
+                        Arc::make_mut(&mut self.turns[at]).keep_of(turn);
+                    }
+                }
+            }
+        }
+        self.away_since = None;
+    }
+
+    /// The number before which there may be more messages, where that is not known yet.
+    pub(crate) fn before(&self) -> Option<u64> {
+        self.first_seq.filter(|_| self.turns.len() < TURNS)
+    }
+
+    /// Takes messages from before the first one that is here. A turn that they begin is joined with its rest.
+    pub(crate) fn read_earlier(&mut self, messages: &[HistoryMessage], more: bool) {
+        let mut page = Self::default();
+        for message in messages {
+            page.of_run(&message.run_id).remember(message);
+        }
+        for turn in &mut page.turns {
+            let turn = Arc::make_mut(turn);
+            let is_split = self.turns.first().is_some_and(|first| first.run == turn.run);
+            if !is_split && !turn.parts.is_empty() {
+                turn.end(turn.progress.clone());
+            }
+        }
+        if let (Some(last), Some(first)) = (page.turns.last(), self.turns.first_mut())
+            && last.run == first.run
+        {
+            let (rest, begun) = (Arc::make_mut(first), Turn::clone(last));
+            rest.question = begun.question;
+            rest.attachments = begun.attachments;
+            rest.asked = begun.asked;
+            rest.begin_with(begun.parts);
+            page.turns.pop();
+        }
+        for turn in page.turns.into_iter().rev() {
+            self.pushed_before += 1;
+            let mut turn = Turn::clone(&turn);
+            turn.key = FIRST_KEY - self.pushed_before;
+            self.turns.insert(0, Arc::new(turn));
+        }
+        self.first_seq = messages.first().map(|message| message.seq).or(self.first_seq);
+        self.earlier = if more && self.turns.len() < TURNS { Earlier::Some } else { Earlier::None };
+    }
+
+    /// Takes the attachments of one question.
+    pub(crate) fn show_attachments(&mut self, seq: u64, attachments: Vec<Attachment>) {
+        let is_it = |turn: &&mut Arc<Turn>| turn.asked.is_some_and(|(asked, _)| asked == seq);
+        if let Some(turn) = self.turns.iter_mut().find(is_it) {
+            Arc::make_mut(turn).attachments = attachments;
+        }
+    }
+
+    /// The reader looks away, or is back.
+    pub(crate) fn look(&mut self, visible: bool) {
+        if !visible && self.away_since.is_none() {
+            self.away_since = self.turns.last().map(|turn| turn.key);
+        }
+        // Whoever is back and saw nothing new needs no mark.
+        if visible && self.away_since.is_some_and(|key| self.turns.last().is_none_or(|last| last.key <= key)) {
+            self.away_since = None;
+        }
+    }
+
+    /// This page's answer to a question is on its way, or was refused.
+    pub(crate) fn answer(&mut self, id: &ApprovalId, answered: bool) {
+        let asks = |tool: &super::Tool| tool.question.as_ref().is_some_and(|question| question.approval.id == *id);
+        for turn in self.turns.iter_mut().rev() {
+            if turn.tools().any(asks) {
+                Arc::make_mut(turn).change_tool(asks, |tool| {
+                    if let Some(question) = &mut tool.question {
+                        question.answered = answered;
+                    }
+                });
+                return;
+            }
         }
     }
 
@@ -126,7 +237,10 @@ impl Conversation {
         if let Event::Accepted { message } = event {
             // It may be the page's own message, whose answer has not come yet.
             let text = message.text();
-            let ours = |turn: &Arc<Turn>| turn.run.is_none() && turn.is_open() && turn.question == text;
+            let attached = Attachment::of(message).len();
+            let ours = |turn: &Arc<Turn>| {
+                turn.run.is_none() && turn.is_open() && turn.question == text && turn.attachments.len() == attached
+            };
             if self.by_run(run).is_none()
                 && let Some(turn) = self.turns.iter_mut().find(|turn| ours(turn))
             {
@@ -147,10 +261,19 @@ impl Conversation {
             Event::Delta { text } => turn.say(text),
             Event::Thinking { text } => turn.think(text),
             Event::ApprovalRequested { approval } => turn.wait_for_approval(approval),
-            Event::ToolStarted { call_id, tool, input, .. } => {
+            Event::ApprovalResolved { id, decision, by } => {
+                let by = by.as_ref().map(ToString::to_string);
+                let asks =
+                    |tool: &super::Tool| tool.question.as_ref().is_some_and(|question| question.approval.id == *id);
+                turn.change_tool(asks, |tool| tool.decide(*decision, by));
+            }
+            Event::ToolStarted { call_id, tool, input, effect } => {
                 turn.call(call_id.clone(), tool, input);
-                if let Some(tool) = turn.tool(call_id) {
-                    tool.progress = None;
+                if let Some(call) = turn.tool(call_id) {
+                    call.name.clone_from(tool);
+                    call.effect = Some(*effect);
+                    call.state = ToolState::Running;
+                    call.progress = None;
                 }
             }
             Event::ToolProgress { call_id, fraction, message } => {
@@ -179,13 +302,15 @@ impl Conversation {
     }
 
     /// Shows a message at once, while it is on its way.
-    pub(crate) fn send(&mut self, text: String, sent_as: String) {
+    pub(crate) fn send(&mut self, text: String, attachments: Vec<Attachment>, sent_as: String) {
+        self.away_since = None;
         self.push(Turn {
             key: 0,
             run: None,
             sent_as: Some(sent_as),
             question: text,
-            images: 0,
+            attachments,
+            asked: None,
             parts: Vec::new(),
             progress: Progress::Sending,
         });
@@ -223,11 +348,11 @@ impl Conversation {
         }
     }
 
-    /// A message is on its way again; gives its text.
-    pub(crate) fn send_again(&mut self, sent_as: &str) -> Option<String> {
+    /// A message is on its way again; gives it.
+    pub(crate) fn send_again(&mut self, sent_as: &str) -> Option<(String, Vec<Attachment>)> {
         let turn = self.by_key(sent_as).filter(|turn| matches!(turn.progress, Progress::NotSent { .. }))?;
         turn.progress = Progress::Sending;
-        Some(turn.question.clone())
+        Some((turn.question.clone(), turn.attachments.clone()))
     }
 
     /// A turn by its key.
@@ -259,8 +384,8 @@ impl Conversation {
     }
 
     fn push(&mut self, mut turn: Turn) -> usize {
-        self.next_key += 1;
-        turn.key = self.next_key;
+        turn.key = FIRST_KEY + self.pushed;
+        self.pushed += 1;
         if self.turns.len() >= TURNS {
             self.turns.remove(0);
         }

@@ -1,3 +1,7 @@
+mod approvals;
+mod history;
+mod sessions;
+
 use std::{sync::Arc, time::Duration};
 
 use exoclaw_client::{CloseReason, Push, RequestError, State as Link};
@@ -7,7 +11,7 @@ use exoclaw_protocol::{
 };
 use serde_json::{Value, json};
 
-use super::{Action, Command, Part, Phase, Progress, State, ToolState, conversation, turn};
+use super::{Action, Command, Notice, Part, Phase, Progress, State, ToolState, conversation, tool};
 
 const MAIN: &str = "agent:main:main";
 
@@ -62,7 +66,11 @@ fn sent(key: &str, run: &str, seq: u64) -> Action {
 }
 
 fn send(text: &str, key: &str) -> Action {
-    Action::Send { text: text.to_owned(), key: key.to_owned() }
+    Action::Send { text: text.to_owned(), attachments: Vec::new(), key: key.to_owned() }
+}
+
+fn sends(text: &str, key: &str) -> Command {
+    Command::Send { session: main(), text: text.to_owned(), attachments: Vec::new(), key: key.to_owned() }
 }
 
 fn offline() -> RequestError {
@@ -94,7 +102,7 @@ fn told(state: &State) -> Vec<String> {
 fn a_turn_from_question_to_answer() {
     let mut state = page();
     let commands = state.reduce(send("Hello", "k1"));
-    assert_eq!(commands, [Command::Send { session: main(), text: "Hello".into(), key: "k1".into() }]);
+    assert_eq!(commands, [sends("Hello", "k1")]);
     assert_eq!(told(&state), ["> Hello (Sending)"]);
     assert!(!state.conversation.is_busy(), "there is nothing to stop yet");
 
@@ -205,7 +213,8 @@ fn a_missing_event_reads_the_session_again_and_loses_nothing() {
     all(&mut state, [delta(14, "r1", "c"), delta(15, "r1", "d")]);
     let message =
         json!({ "seq": 1, "runId": "r1", "atMs": 0, "role": "user", "content": [{ "type": "text", "text": "one" }] });
-    assert_eq!(read(&mut state, 14, json!({ "messages": [message], "run": { "runId": "r1", "text": "abc" } })), []);
+    let commands = read(&mut state, 14, json!({ "messages": [message], "run": { "runId": "r1", "text": "abc" } }));
+    assert_eq!(commands, [Command::Peek { session: MAIN.parse().unwrap(), before: 1 }]);
     assert_eq!(told(&state), ["> one (Running)", "abcd"]);
 }
 
@@ -247,7 +256,7 @@ fn a_message_that_did_not_get_there_can_be_sent_again_under_its_key() {
     assert_eq!(told(&state), ["> Hello (NotSent { why: \"no answer within 30s\" })"]);
     assert!(!state.conversation.is_busy());
     let again = state.reduce(Action::SendAgain { key: "k1".into() });
-    assert_eq!(again, [Command::Send { session: main(), text: "Hello".into(), key: "k1".into() }]);
+    assert_eq!(again, [sends("Hello", "k1")]);
     // A second click sends nothing.
     assert_eq!(state.reduce(Action::SendAgain { key: "k1".into() }), []);
     state.reduce(sent("k1", "r1", 10));
@@ -376,7 +385,7 @@ fn a_browser_that_the_daemon_does_not_know_has_to_sign_in() {
 fn what_belongs_to_no_message_is_a_notice_until_it_is_read() {
     let mut state = page();
     state.reduce(Action::Stopped(Err(offline())));
-    assert_eq!(state.notice.as_deref(), Some("It could not be stopped: no answer within 30s."));
+    assert_eq!(state.notice, Some(Notice::Stop("no answer within 30s".into())));
     state.reduce(Action::Dismiss);
     assert_eq!(state.notice, None);
 }
@@ -409,7 +418,7 @@ fn a_long_conversation_and_a_long_output_are_cut() {
 
     let mut state = page();
     let output =
-        json!({ "content": [{ "type": "text", "text": "ä".repeat(turn::TOOL_TEXT_BYTES) }], "isError": false });
+        json!({ "content": [{ "type": "text", "text": "ä".repeat(tool::TOOL_TEXT_BYTES) }], "isError": false });
     let metering = json!({ "wallUs": 1, "fuel": 1, "peakMemory": 1, "hostCalls": 1, "bytesOut": 0, "bytesIn": 0 });
     all(
         &mut state,
@@ -428,7 +437,7 @@ fn a_long_conversation_and_a_long_output_are_cut() {
     );
     let Part::Tool(tool) = &*state.conversation.turns[0].parts[0] else { panic!("not a tool") };
     assert_eq!(tool.state, ToolState::Done);
-    assert!(tool.output.len() < turn::TOOL_TEXT_BYTES + 64 && tool.output.ends_with("32768 bytes in all"));
+    assert!(tool.output.len() < tool::TOOL_TEXT_BYTES + 64 && tool.output.ends_with("131072 bytes in all"));
 }
 
 #[test]

@@ -3,16 +3,11 @@
 use std::sync::Arc;
 
 use exoclaw_protocol::{
-    Approval, Block, CallId, ErrorCode, FailureKind, HistoryMessage, Message, Metering, Omitted, Role, RunId,
-    ToolContent, ToolOutput,
+    Approval, Block, CallId, ErrorCode, HistoryMessage, Message, Metering, Omitted, Role, RunId, ToolOutput,
 };
 use serde_json::Value;
 
-/// Bytes of a tool's input or output that a card holds; the rest is said to be left out.
-pub(crate) const TOOL_TEXT_BYTES: usize = 16 * 1024;
-
-/// Shown at a call that waits until somebody allows it.
-const WAITS: &str = "Waits to be allowed: answer in the terminal with `exoclawd approval list`.";
+use super::{Attachment, Tool, ToolState};
 
 /// A message of a person and the run that answers it.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +20,10 @@ pub(crate) struct Turn {
     pub(crate) sent_as: Option<String>,
     /// What was asked.
     pub(crate) question: String,
-    /// Images that came with the question; they are counted, not shown.
-    pub(crate) images: usize,
+    /// What came with the question.
+    pub(crate) attachments: Vec<Attachment>,
+    /// The question's number in the journal, and when it was made durable, where that is known.
+    pub(crate) asked: Option<(u64, u64)>,
     /// What came back, in order.
     pub(crate) parts: Vec<Arc<Part>>,
     /// How far it is.
@@ -66,34 +63,7 @@ pub(crate) enum Part {
     /// What it thought before.
     Thinking(String),
     /// A tool that it called.
-    Tool(Tool),
-}
-
-/// A tool call.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Tool {
-    pub(crate) call: CallId,
-    /// `plugin.tool`.
-    pub(crate) name: String,
-    /// The arguments, as text.
-    pub(crate) input: String,
-    pub(crate) state: ToolState,
-    /// How far it says it is: a fraction of one, and its words.
-    pub(crate) progress: Option<(Option<f32>, String)>,
-    /// What it gave back, as text.
-    pub(crate) output: String,
-    /// What it cost; the journal does not keep it.
-    pub(crate) metering: Option<Metering>,
-}
-
-/// How far a tool call is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ToolState {
-    Running,
-    Done,
-    Failed(Option<FailureKind>),
-    /// The run ended before it did.
-    Stopped,
+    Tool(Box<Tool>),
 }
 
 impl Turn {
@@ -104,7 +74,8 @@ impl Turn {
             run: Some(run),
             sent_as: None,
             question: String::new(),
-            images: 0,
+            attachments: Vec::new(),
+            asked: None,
             parts: Vec::new(),
             progress: Progress::Queued,
         }
@@ -115,12 +86,30 @@ impl Turn {
         matches!(self.progress, Progress::Sending | Progress::Queued | Progress::Running)
     }
 
-    /// Takes the person's message.
+    /// Takes the person's message. Attachments that are here already stay.
     pub(crate) fn ask(&mut self, message: &Message) {
         self.question = message.text();
-        let is_image =
-            |block: &&Block| matches!(block, Block::Image { .. } | Block::Omitted { what: Omitted::Image, .. });
-        self.images = message.content.iter().filter(is_image).count();
+        let told = Attachment::of(message);
+        if told.len() != self.attachments.len() || told.iter().any(|attachment| attachment.block().is_some()) {
+            self.attachments = told;
+        }
+    }
+
+    /// All that the agent said, without thoughts and tools.
+    pub(crate) fn said(&self) -> String {
+        let text = |part: &Arc<Part>| match &**part {
+            Part::Text(text) => Some(text.clone()),
+            Part::Thinking(_) | Part::Tool(_) => None,
+        };
+        self.parts.iter().filter_map(text).collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// The tools that it called, in order.
+    pub(crate) fn tools(&self) -> impl DoubleEndedIterator<Item = &Tool> {
+        self.parts.iter().filter_map(|part| match &**part {
+            Part::Tool(tool) => Some(&**tool),
+            Part::Text(_) | Part::Thinking(_) => None,
+        })
     }
 
     /// Adds to the text that grows at the end.
@@ -149,27 +138,51 @@ impl Turn {
         }
     }
 
+    /// The call of a tool, made where there is none.
     pub(crate) fn call(&mut self, call: CallId, name: &str, input: &Value) {
-        if self.tool(&call).is_some() {
-            return;
+        if self.tool(&call).is_none() {
+            self.parts.push(Arc::new(Part::Tool(Box::new(Tool::new(call, name, input)))));
         }
-        self.parts.push(Arc::new(Part::Tool(Tool {
-            call,
-            // The model sees `plugin__tool` where people read `plugin.tool`.
-            name: name.replacen("__", ".", 1),
-            input: cut(pretty(input)),
-            state: ToolState::Running,
-            progress: None,
-            output: String::new(),
-            metering: None,
-        })));
     }
 
     /// A call waits until somebody allows it.
     pub(crate) fn wait_for_approval(&mut self, approval: &Approval) {
         self.call(approval.call_id.clone(), &approval.tool, &approval.input);
         if let Some(tool) = self.tool(&approval.call_id) {
-            tool.progress = Some((None, WAITS.to_owned()));
+            tool.ask(approval);
+        }
+    }
+
+    /// Changes the tool that a test picks; says whether there is one.
+    pub(crate) fn change_tool(&mut self, is_it: impl Fn(&Tool) -> bool, change: impl FnOnce(&mut Tool)) -> bool {
+        let found = self.tools().rev().find(|tool| is_it(tool)).map(|tool| tool.call.clone());
+        let Some(tool) = found.and_then(|call| self.tool(&call)) else { return false };
+        change(tool);
+        true
+    }
+
+    /// Puts parts before those that are here. Calls among them came to an end in the meantime.
+    pub(crate) fn begin_with(&mut self, mut parts: Vec<Arc<Part>>) {
+        for part in &mut parts {
+            if let Part::Tool(tool) = Arc::make_mut(part)
+                && tool.is_open()
+            {
+                tool.state = ToolState::Done;
+            }
+        }
+        parts.append(&mut self.parts);
+        self.parts = parts;
+    }
+
+    /// What only events and this page tell, from the same turn before the session was read anew.
+    pub(crate) fn keep_of(&mut self, old: &Self) {
+        if self.attachments.len() == old.attachments.len() {
+            self.attachments.clone_from(&old.attachments);
+        }
+        for old in old.tools() {
+            if let Some(tool) = self.tool(&old.call) {
+                tool.keep_of(old);
+            }
         }
     }
 
@@ -183,21 +196,19 @@ impl Turn {
 
     pub(crate) fn finish(&mut self, call: &CallId, output: &ToolOutput, metering: Option<Metering>) {
         if let Some(tool) = self.tool(call) {
-            tool.output = readable(&output.content);
-            tool.state = if output.is_error { ToolState::Failed(output.failure) } else { ToolState::Done };
-            tool.progress = None;
-            tool.metering = metering;
+            tool.finish(output, metering);
         }
     }
 
     /// Ends the run. Tools that did not end before it were stopped with it.
     pub(crate) fn end(&mut self, progress: Progress) {
         for part in &mut self.parts {
-            if matches!(&**part, Part::Tool(tool) if tool.state == ToolState::Running)
+            if matches!(&**part, Part::Tool(tool) if tool.is_open())
                 && let Part::Tool(tool) = Arc::make_mut(part)
             {
                 tool.state = ToolState::Stopped;
                 tool.progress = None;
+                tool.question = None;
             }
         }
         self.progress = progress;
@@ -208,6 +219,7 @@ impl Turn {
         let is_result = |block: &Block| matches!(block, Block::ToolResult { .. });
         if message.role == Role::User && !message.content.iter().any(is_result) {
             self.ask(&Message { role: message.role, content: message.content.clone() });
+            self.asked = Some((message.seq, message.at_ms));
             return;
         }
         for block in &message.content {
@@ -234,26 +246,4 @@ impl Turn {
             }
         }
     }
-}
-
-fn readable(content: &[ToolContent]) -> String {
-    let lines = content.iter().map(|piece| match piece {
-        ToolContent::Text { text } => text.clone(),
-        ToolContent::Json { value } => pretty(value),
-        ToolContent::Image { media_type, data } => format!("[{media_type}, {} KB]", data.len() * 3 / 4 / 1024),
-    });
-    cut(lines.collect::<Vec<_>>().join("\n"))
-}
-
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string())
-}
-
-fn cut(mut text: String) -> String {
-    if text.len() > TOOL_TEXT_BYTES {
-        let total = text.len();
-        text.truncate(text.floor_char_boundary(TOOL_TEXT_BYTES));
-        text.push_str(&format!("\n… {total} bytes in all"));
-    }
-    text
 }

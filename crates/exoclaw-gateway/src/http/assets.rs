@@ -27,6 +27,8 @@ pub struct Asset {
     pub media_type: &'static str,
     /// How the bytes are compressed: `br`, `gzip` or not at all.
     pub encoding: Option<&'static str>,
+    /// Under this path there will never be other bytes: browsers may keep it without asking.
+    pub lasting: bool,
     /// A strong validator with its quotes (RFC 9110, section 8.8.3): another one for other bytes.
     pub etag: String,
 }
@@ -56,8 +58,9 @@ pub(super) fn answer<B>(assets: &dyn Assets, request: &Request<B>) -> Answer {
         unchanged.map(|tag| tag.strip_prefix("W/").unwrap_or(tag)).any(|tag| tag == "*" || tag == asset.etag);
     let mut answer = answer::empty(if unchanged { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
     let headers = answer.headers_mut();
-    // Asked for each time and mostly answered with 304, so that a new daemon never meets an old page.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // Whatever may change is asked for each time and mostly answered with 304, so that a new daemon never meets an old page.
+    let cached = if asset.lasting { "public, max-age=31536000, immutable" } else { "no-cache" };
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cached));
     headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
     if let Ok(etag) = HeaderValue::from_str(&asset.etag) {
         headers.insert(ETAG, etag);

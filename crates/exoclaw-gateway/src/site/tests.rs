@@ -28,6 +28,21 @@ fn addresses_localhost_and_configured_names_are_ours() {
 }
 
 #[test]
+fn what_a_page_reads_of_its_own_origin_comes_without_one() {
+    for (site, own) in
+        [("same-origin", true), ("same-site", false), ("cross-site", false), ("none", false), ("", false)]
+    {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, "127.0.0.1:7200".parse().unwrap());
+        headers.insert(FETCH_SITE, site.parse().unwrap());
+        assert_eq!(Site::new(&[], &[], &[]).check(&headers), Ok(own), "{site}");
+        // An origin that is named counts alone.
+        headers.insert(ORIGIN, "http://evil.example".parse().unwrap());
+        assert_eq!(Site::new(&[], &[], &[]).check(&headers), Err(Foreign::Origin), "{site}");
+    }
+}
+
+#[test]
 fn only_pages_of_the_same_origin_may_ask() {
     for (host, origin) in [
         ("127.0.0.1:7200", "http://127.0.0.1:7200"),

@@ -53,13 +53,29 @@ impl Assets for TestAssets {
     fn get(&self, path: &str, accept_encoding: &str) -> Option<Asset> {
         let html = "text/html; charset=utf-8";
         match path {
-            "index.html" if accept_encoding.contains("br") => {
-                Some(Asset { body: b"<br>", media_type: html, encoding: Some("br"), etag: "\"1-br\"".to_owned() })
-            }
-            "index.html" => Some(Asset { body: b"<page>", media_type: html, encoding: None, etag: "\"1\"".to_owned() }),
+            "index.html" if accept_encoding.contains("br") => Some(Asset {
+                body: b"<br>",
+                media_type: html,
+                encoding: Some("br"),
+                lasting: false,
+                etag: "\"1-br\"".to_owned(),
+            }),
+            "index.html" => Some(Asset {
+                body: b"<page>",
+                media_type: html,
+                encoding: None,
+                lasting: false,
+                etag: "\"1\"".to_owned(),
+            }),
             "ui_bg.wasm" => {
                 let body = b"\0asm";
-                Some(Asset { body, media_type: "application/wasm", encoding: None, etag: "\"2\"".to_owned() })
+                Some(Asset {
+                    body,
+                    media_type: "application/wasm",
+                    encoding: None,
+                    lasting: true,
+                    etag: "\"2\"".to_owned(),
+                })
             }
             _ => None,
         }

@@ -27,6 +27,16 @@ fn every_file_is_found_by_its_path() {
 }
 
 #[test]
+fn what_lasts_is_named_by_what_it_is() {
+    for file in FILES.iter().filter(|file| file.lasting) {
+        let mark = hex::encode(&Sha256::digest(file.plain())[..8]);
+        assert!(file.path.contains(&format!("-{mark}.")), "{}", file.path);
+    }
+    let is_built = FILES.iter().any(|file| file.path.ends_with(".wasm"));
+    assert_eq!(FILES.iter().filter(|file| file.lasting).count(), if is_built { 4 } else { 0 });
+}
+
+#[test]
 fn forms_have_tags_of_their_own() {
     let file = find("/").unwrap();
     let tags = ["br", "gzip", ""].map(|accept| file.encoded(accept).etag);
@@ -43,6 +53,7 @@ fn the_page_asks_for_nothing_that_is_not_embedded_and_runs_nothing_inline() {
             assert!(path.starts_with("data:") || find(path).is_some(), "index.html asks for {path}");
         }
     }
+    assert!(!find("/").unwrap().lasting, "the start page names the others, and is always asked for");
     // The content security policy allows neither.
     for script in html.split("<script").skip(1) {
         assert!(script.split('>').next().unwrap().contains(" src="), "inline script");

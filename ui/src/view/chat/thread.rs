@@ -2,10 +2,15 @@
 
 use leptos::{html, prelude::*};
 
-use super::{turn::TurnView, words};
+use super::turn::TurnView;
 use crate::{
+    catalogue::t,
     page::Page,
-    state::{Action, Phase},
+    state::{Action, Earlier, Phase},
+    view::{
+        icon::{self, icon},
+        words,
+    },
 };
 
 /// Pixels from the end that still count as being there.
@@ -21,14 +26,22 @@ pub(crate) fn Thread() -> impl IntoView {
     let phase = Memo::new(move |_| page.state.with(|state| state.conversation.phase.clone()));
     let busy = Memo::new(move |_| page.state.with(|state| state.conversation.is_busy()));
     let empty = Memo::new(move |_| keys.with(Vec::is_empty));
-    let open = Memo::new(move |_| page.state.with(|state| state.open.clone()));
+    let earlier = Memo::new(move |_| page.state.with(|state| state.conversation.earlier));
     let spoken = Memo::new(move |_| {
         page.state.with(|state| state.conversation.turns.last().map(|turn| words::spoken(turn)).unwrap_or_default())
+    });
+    // The first turn that came while the reader looked away.
+    let new_from = Memo::new(move |_| {
+        page.state.with(|state| {
+            let since = state.conversation.away_since?;
+            state.conversation.turns.iter().map(|turn| turn.key).find(|key| *key > since)
+        })
     });
 
     let scroller = NodeRef::<html::Div>::new();
     let at_end = RwSignal::new(true);
     let last_top = StoredValue::new(0);
+    let last_height = StoredValue::new(0);
     let to_end = move || {
         // The frame may come after the page was left.
         if let Some(scroller) = scroller.try_get_untracked().flatten() {
@@ -45,12 +58,8 @@ pub(crate) fn Thread() -> impl IntoView {
             at_end.set(false);
         }
         last_top.set_value(top);
+        last_height.set_value(scroller.scroll_height());
     };
-    Effect::new(move |_| {
-        open.track();
-        at_end.set(true);
-        last_top.set_value(0);
-    });
     // Whoever sends wants to see what comes.
     let sent = Memo::new(move |_| {
         page.state
@@ -67,32 +76,61 @@ pub(crate) fn Thread() -> impl IntoView {
             request_animation_frame(to_end);
         }
     });
+    // What comes before keeps what is read in its place: as far from the end as it was.
+    let first = Memo::new(move |_| keys.with(|keys| keys.first().copied()));
+    Effect::new(move |was: Option<Option<u64>>| {
+        let first = first.get();
+        if was.flatten().zip(first).is_some_and(|(was, first)| first < was) {
+            let Some(scroller) = scroller.get_untracked() else { return first };
+            let from_end = last_height.get_value() - scroller.scroll_top();
+            request_animation_frame(move || scroller.set_scroll_top(scroller.scroll_height() - from_end));
+        }
+        first
+    });
 
     view! {
         <div class="thread-frame">
-            <div class="thread" node_ref=scroller on:scroll=on_scroll tabindex="0" aria-label="Conversation" role="region">
+            <div class="thread" node_ref=scroller on:scroll=on_scroll tabindex="0" aria-label=t().conversation role="region">
+                <Show when=move || earlier.get() != Earlier::None>
+                    <p class="earlier">
+                        <button
+                            type="button"
+                            class="button"
+                            disabled=move || earlier.get() == Earlier::Loading
+                            on:click=move |_| page.dispatch(Action::ReadEarlier)
+                        >
+                            {move || if earlier.get() == Earlier::Loading { t().loading } else { t().earlier }}
+                        </button>
+                    </p>
+                </Show>
                 <div class="turns" role="log" aria-live="off" aria-busy=move || busy.get().to_string()>
                     <For each=move || keys.get() key=|key| *key let:key>
+                        <Show when=move || new_from.get() == Some(key)>
+                            <p class="new-here"><span>{t().new_here}</span></p>
+                        </Show>
                         <TurnView key/>
                     </For>
                 </div>
                 {move || match phase.get() {
-                    Phase::Loading if empty.get() => view! { <p class="note">"Loading…"</p> }.into_any(),
+                    Phase::Loading if empty.get() => view! { <div class="note skeleton" role="status"><span class="unseen">{t().loading}</span><i></i><i></i><i></i></div> }.into_any(),
                     Phase::Ready if empty.get() => view! {
                         <div class="note">
-                            <p class="lead">"What shall we do?"</p>
-                            <p>"Write a message. You see each tool that the agent uses, and what it cost."</p>
+                            <p class="lead">{t().empty_title}</p>
+                            <p>{t().empty_text}</p>
                         </div>
                     }.into_any(),
                     Phase::Failed(why) => view! {
                         <div class="note" role="alert">
-                            <p>{format!("The conversation could not be read: {why}.")}</p>
+                            <p dir="auto">{(t().not_read)(&why)}</p>
                             <button
                                 type="button"
                                 class="button"
-                                on:click=move |_| page.dispatch(Action::Open(open.get_untracked()))
+                                on:click=move |_| {
+                                    let open = page.state.with_untracked(|state| state.open.clone());
+                                    page.dispatch(Action::Open(open));
+                                }
                             >
-                                "Try again"
+                                {t().try_again}
                             </button>
                         </div>
                     }.into_any(),
@@ -101,8 +139,7 @@ pub(crate) fn Thread() -> impl IntoView {
             </div>
             <Show when=move || !at_end.get()>
                 <button type="button" class="to-end" on:click=move |_| { at_end.set(true); to_end() }>
-                    <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 5v14M6 13l6 6 6-6"/></svg>
-                    "Latest"
+                    {icon(icon::DOWN)}{t().latest}
                 </button>
             </Show>
         </div>

@@ -1,16 +1,14 @@
 //! Markdown as elements and text nodes.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 
+use super::code::Code;
 use crate::{
-    browser,
+    catalogue::t,
     markdown::{Align, Block, Document, Inline},
 };
-
-/// How long a button says that it copied.
-const COPIED: Duration = Duration::from_secs(2);
 
 /// A text that may grow. Finished blocks stay as they are; only the last one is made again.
 #[component]
@@ -25,10 +23,27 @@ pub(crate) fn Markdown(text: Memo<String>, growing: Memo<bool>) -> impl IntoView
     view! {
         <div class="markdown" dir="auto" class:growing=growing>
             <For each=move || blocks.get().unwrap_or_default() key=|(key, _)| *key let:item>
-                {block(&item.1)}
+                {top(blocks, item.0, &item.1)}
             </For>
         </div>
     }
+}
+
+/// Blocks with what names each of them.
+type Keyed = Vec<(u64, Arc<Block>)>;
+
+/// A block of the document itself. Code that grows keeps its key, and so its place.
+fn top(blocks: Memo<Option<Keyed>>, key: u64, block: &Block) -> AnyView {
+    let Block::Code { language, .. } = block else { return self::block(block) };
+    let text = Memo::new(move |old: Option<&Arc<str>>| {
+        let found = blocks.with(|blocks| {
+            let found = blocks.as_ref()?.iter().rev().find(|(other, _)| *other == key)?;
+            if let Block::Code { text, .. } = &*found.1 { Some(Arc::clone(text)) } else { None }
+        });
+        // It goes with the block.
+        found.or_else(|| old.cloned()).unwrap_or_default()
+    });
+    view! { <Code language=language.clone() text=text.into()/> }.into_any()
 }
 
 fn blocks(list: &[Block]) -> Vec<AnyView> {
@@ -43,7 +58,10 @@ fn block(block: &Block) -> AnyView {
         Block::Heading(2, line) => view! { <h3>{inlines(line)}</h3> }.into_any(),
         Block::Heading(3, line) => view! { <h4>{inlines(line)}</h4> }.into_any(),
         Block::Heading(_, line) => view! { <h5>{inlines(line)}</h5> }.into_any(),
-        Block::Code { language, text } => code(language.clone(), text.clone()),
+        Block::Code { language, text } => {
+            let text = Arc::clone(text);
+            view! { <Code language=language.clone() text=Signal::stored(text)/> }.into_any()
+        }
         Block::List { start, items } => {
             let items: Vec<_> = items.iter().map(|item| view! { <li>{blocks(item)}</li> }).collect();
             match start {
@@ -66,7 +84,7 @@ fn block(block: &Block) -> AnyView {
                 view! { <tr>{cells.collect::<Vec<_>>()}</tr> }
             };
             view! {
-                <div class="table" tabindex="0" role="region" aria-label="Table">
+                <div class="table" tabindex="0" role="region" aria-label=t().table>
                     <table>
                         <thead><tr>{head.collect::<Vec<_>>()}</tr></thead>
                         <tbody>{rows.iter().map(row).collect::<Vec<_>>()}</tbody>
@@ -95,34 +113,4 @@ fn inline(inline: &Inline) -> AnyView {
         .into_any(),
         Inline::Break => view! { <br/> }.into_any(),
     }
-}
-
-fn code(language: String, text: String) -> AnyView {
-    let text = Arc::<str>::from(text);
-    let to_copy = Arc::clone(&text);
-    let copied = RwSignal::new(false);
-    let copy = move |_| {
-        let text = Arc::clone(&to_copy);
-        spawn_local(async move {
-            if browser::copy(&text).await {
-                copied.set(true);
-                // The block may be gone by then.
-                set_timeout(move || _ = copied.try_set(false), COPIED);
-            }
-        });
-    };
-    let button = browser::can_copy().then(|| {
-        view! {
-            <button type="button" class="text-button" on:click=copy>
-                {move || if copied.get() { "Copied" } else { "Copy" }}
-            </button>
-        }
-    });
-    view! {
-        <div class="code" dir="ltr">
-            <div class="head"><span>{language}</span>{button}</div>
-            <pre tabindex="0"><code>{text.to_string()}</code></pre>
-        </div>
-    }
-    .into_any()
 }
