@@ -53,7 +53,7 @@ pub(crate) fn language(name: &str) -> Option<&'static Language> {
 
 /// Cuts a line, without its end, into pieces that are all of it.
 pub(crate) fn line(rules: &'static Rules, line: &str, carry: &mut Carry) -> Vec<Piece> {
-    if rules.is_diff {
+    if rules.is_diff && !line.is_empty() {
         return vec![(diff(line), line.len())];
     }
     let mut pieces: Vec<Piece> = Vec::new();

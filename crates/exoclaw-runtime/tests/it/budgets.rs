@@ -144,6 +144,12 @@ async fn what_was_spent_survives_a_restart() {
     assert_eq!((told.agents[0].name.as_str(), told.agents[0].spent), ("main", told.total));
     assert_eq!((told.credentials[0].name.as_str(), told.credentials[0].spent), ("phone", told.total));
     assert_eq!((told.budgets[0].of.as_str(), told.budgets[0].spent), ("all", told.total.month));
+    assert_eq!(told.days, [], "nobody asked for them");
+    let days = world.runtime.usage(UsageParams { session: None, days: Some(2) }).await.unwrap().days;
+    let days: Vec<_> = days.iter().map(|day| (day.day.as_str(), day.spent)).collect();
+    assert_eq!(days, [("2027-01-14", Default::default()), ("2027-01-15", told.total.day)]);
+    let all = world.runtime.usage(UsageParams { session: None, days: Some(u32::MAX) }).await.unwrap().days;
+    assert_eq!(all.len(), exoclaw_protocol::limits::USAGE_DAYS as usize);
 
     let world = World::over(world.store.inner().clone(), world.clock.clone(), bounded(budgets())).await;
     assert_eq!(usage(&world, Some("main")).await, told);

@@ -199,6 +199,7 @@ async fn plugins_are_listed_with_what_they_asked_for_and_got() {
     let [plugin] = list.as_slice() else { panic!("{list:?}") };
     assert_eq!((plugin.name.as_str(), plugin.version.as_deref(), &plugin.error), ("guest", Some("1.0.0"), &None));
     assert_eq!(plugin.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(), ["guest.run"]);
+    assert_eq!(plugin.tools[0].input_schema["type"], "object");
     assert_eq!(
         (plugin.requested.as_slice(), plugin.granted.as_slice()),
         (["kv 1 MiB".to_owned()].as_slice(), ["kv 40 B".to_owned()].as_slice())
