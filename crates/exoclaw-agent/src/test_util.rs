@@ -126,11 +126,14 @@ impl Answer {
         Self { moves: Vec::new(), content: Vec::new(), stop_reason: None, usage: Usage::default(), end: End::Done }
     }
 
-    /// More text.
+    /// More text; what follows text goes on with it.
     #[must_use]
     pub fn and_text<T: Into<String>>(mut self, deltas: impl IntoIterator<Item = T>) -> Self {
         let deltas: Vec<String> = deltas.into_iter().map(Into::into).collect();
-        self.content.push(Block::text(deltas.concat()));
+        match self.content.last_mut() {
+            Some(Block::Text { text }) => text.push_str(&deltas.concat()),
+            _ => self.content.push(Block::text(deltas.concat())),
+        }
         self.moves.extend(deltas.into_iter().map(|text| Move::Tell(ModelEvent::Text(text))));
         self
     }

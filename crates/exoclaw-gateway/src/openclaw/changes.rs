@@ -3,7 +3,7 @@
 use exoclaw_protocol::{
     RpcError, SendPolicy, SessionCompactParams, SessionDeleteParams, SessionInfo, SessionKey, SessionPatchParams,
     SessionRef, SessionResetParams, Thinking,
-    openclaw::{Code, ErrorShape, OperatorScope},
+    openclaw::{Code, ErrorShape, OperatorScope, Version},
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::json;
@@ -184,5 +184,10 @@ pub(super) async fn compact(door: &Door, caller: &Caller, line: &Line, params: O
     let key = door.runtime.session_key(&session).map_err(failed)?;
     let keep = params.max_lines.unwrap_or(KEPT);
     let done = changes::compact(door, caller, SessionCompactParams { session, keep }).await.map_err(failed)?;
-    Ok(json!({ "ok": true, "key": key, "compacted": done.compacted, "kept": done.kept }).into())
+    let mut payload = json!({ "ok": true, "key": key, "compacted": done.compacted, "kept": done.kept });
+    if !done.compacted {
+        payload["ok"] = json!(line.version == Version::V3);
+        payload["reason"] = json!("nothing to compact");
+    }
+    Ok(payload.into())
 }

@@ -1,8 +1,9 @@
 //! Messages and runs: sending, stopping, waiting.
 
 use exoclaw_protocol::{
-    Block, ChatAbortParams, ChatInjectParams, ChatSendParams, ErrorCode, IdempotencyKey, NoteBy, QueueMode, RpcError,
-    RunId, RunStatus, RunWaitParams, SendStatus, SessionKey, SessionRef,
+    Block, ChatAbortParams, ChatHistoryParams, ChatInjectParams, ChatSendParams, ChatSendResult, ErrorCode,
+    HistoryMessage, IdempotencyKey, NoteBy, QueueMode, Role, RpcError, RunId, RunStatus, RunWaitParams, SendStatus,
+    SessionKey, SessionRef, SessionSubscribeParams,
     openclaw::{Code, ErrorShape, Version},
 };
 use serde::Deserialize;
@@ -162,7 +163,11 @@ pub(super) async fn agent(
     let mut payload = match sent.status {
         SendStatus::Started => json!({ "runId": name, "status": "accepted", "acceptedAt": accepted_ms }),
         SendStatus::InFlight => json!({ "runId": name, "status": "in_flight" }),
-        SendStatus::Ok => json!({ "runId": name, "status": "ok", "summary": "completed" }),
+        SendStatus::Ok => {
+            let answer = answer_of(door, &sent).await.map_err(|error| error_of(&error, line.version))?;
+            let payloads = json!([{ "text": answer, "mediaUrl": null }]);
+            json!({ "runId": name, "status": "ok", "summary": "completed", "result": { "payloads": payloads } })
+        }
         SendStatus::Error => return Ok(ended_badly(&name, sent.failure)),
         SendStatus::Stopped => json!({ "runId": name, "status": "ok", "summary": "stopped" }),
     };
@@ -173,6 +178,14 @@ pub(super) async fn agent(
     Ok(Reply::from(payload).following(follow))
 }
 
+/// What a run that has ended well answered, where it is among the newest messages of its session.
+async fn answer_of(door: &Door, sent: &ChatSendResult) -> Result<Option<String>, RpcError> {
+    let history = door.runtime.history(ChatHistoryParams::new(sent.session.clone().into())).await?;
+    let of_run = |message: &&HistoryMessage| message.run_id == sent.run_id && message.role == Role::Assistant;
+    let texts = history.messages.iter().rev().find(of_run).map(|last| last.content.iter());
+    Ok(texts.map(|blocks| blocks.filter_map(Block::as_text).collect::<String>().trim().to_owned()))
+}
+
 async fn start(
     door: &Door,
     caller: &Caller,
@@ -180,7 +193,7 @@ async fn start(
     session: SessionRef,
     params: Send,
     answers: Option<&str>,
-) -> Result<(exoclaw_protocol::ChatSendResult, Follow), ErrorShape> {
+) -> Result<(ChatSendResult, Follow), ErrorShape> {
     if params.deliver {
         // Silently not delivered, it would be taken for told.
         let text = "deliver: an answer goes where its message came from, to this client; channels answer what came \
@@ -254,7 +267,7 @@ async fn stop(
         None => None,
         Some(name) => match line.run_named(name) {
             Some((run_id, _)) => Some(run_id),
-            None => match find(door, &session, name).await.map_err(failed)? {
+            None => match find(door, line, &key, name).await.map_err(failed)? {
                 Some(run_id) => Some(run_id),
                 None => return Ok(stopped(line, &[]).into()),
             },
@@ -275,20 +288,23 @@ fn stopped(line: &Line, runs: &[RunId]) -> Value {
     json!({ "ok": true, "aborted": !names.is_empty(), "runIds": names })
 }
 
-/// A run that another connection started: by its key, or by our own name.
-async fn find(door: &Door, session: &SessionRef, name: &str) -> Result<Option<RunId>, RpcError> {
+/// A run that another connection started: by its key, which is its name from now on, or by our own name.
+async fn find(door: &Door, line: &Line, session: &SessionKey, name: &str) -> Result<Option<RunId>, RpcError> {
     let found = match name.parse::<IdempotencyKey>() {
-        Ok(key) => door.runtime.run_of(session, &key).await?,
+        Ok(key) => door.runtime.run_of(&session.clone().into(), &key).await?,
         Err(_) => None,
     };
-    Ok(found.or_else(|| name.parse().ok()))
+    let Some(run_id) = found else { return Ok(name.parse().ok()) };
+    let known = line.run(&run_id);
+    line.call_run(&run_id, Run { id: name.to_owned(), session: Some(session.clone()), ..known });
+    Ok(Some(run_id))
 }
 
 fn session_key(door: &Door, session: &SessionRef) -> Result<SessionKey, ErrorShape> {
     door.runtime.session_key(session).map_err(|error| ErrorShape::new(Code::InvalidRequest, error.message))
 }
 
-/// Puts something into a conversation that no run answers.
+/// Puts something into a conversation that no run answers, and tells of the session from now on.
 pub(super) async fn inject(door: &Door, line: &Line, params: Inject) -> Result<Reply, ErrorShape> {
     let session = line.session(&params.session_key, params.agent_id.as_deref())?;
     line.call_session(&session_key(door, &session)?, &params.session_key);
@@ -296,9 +312,12 @@ pub(super) async fn inject(door: &Door, line: &Line, params: Inject) -> Result<R
         Some(label) => format!("[{label}]\n\n{}", params.message),
         None => params.message,
     };
-    let noted = door.inject(ChatInjectParams { session, text, by: NoteBy::Assistant }).await;
-    let noted = noted.map_err(|error| error_of(&error, line.version))?;
-    Ok(json!({ "ok": true, "messageId": noted.run_id }).into())
+    let failed = |error: RpcError| error_of(&error, line.version);
+    let asked = SessionSubscribeParams { session: session.clone(), epoch: None, seq: None };
+    let (_, subscription) = door.runtime.subscribe(asked).await.map_err(failed)?;
+    let noted = door.inject(ChatInjectParams { session, text, by: NoteBy::Assistant }).await.map_err(failed)?;
+    let reply = Reply::from(json!({ "ok": true, "messageId": noted.run_id }));
+    Ok(reply.following(Follow { subscription, exact: false }))
 }
 
 /// Waits for the end of a run. One that nobody knows has no end to wait for.
@@ -325,8 +344,9 @@ pub(super) async fn wait(door: &Door, line: &Line, params: Wait) -> Result<Reply
     if let Some(failure) = waited.failure {
         payload["error"] = failure.message.into();
     }
-    if let Some(reason) = waited.reason {
-        payload["stopReason"] = super::telling::stop_reason(reason).into();
+    let ended = waited.reason.map(super::telling::stop_reason);
+    if let Some(reason) = ended.or((waited.status == RunStatus::Ok).then_some("stop")) {
+        payload["stopReason"] = reason.into();
     }
     Ok(payload.into())
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     answers::{Reply, error_of},
     line::{Line, Run},
-    lists, sessions,
+    lists, sessions, telling,
 };
 use crate::{http::Door, socket::dialect::Follow};
 
@@ -49,7 +49,7 @@ pub(super) async fn history(door: &Door, line: &Line, params: History) -> Result
     let max_bytes = Some(bytes.min(HISTORY_BYTES));
     let asked = ChatHistoryParams { limit: Some(limit), max_bytes, ..ChatHistoryParams::new(session) };
     let found = door.runtime.history(asked).await.map_err(failed)?;
-    let messages: Vec<Value> = found.messages.iter().flat_map(message).collect();
+    let messages: Vec<Value> = found.messages.iter().flat_map(|said| message(said, line.version)).collect();
     let mut payload = json!({ "sessionKey": params.session_key, "messages": messages, "thinkingLevel": "off" });
     if let Some(info) = sessions::info(door, line, found.session.clone()).await? {
         payload["sessionId"] = info.id.into();
@@ -86,7 +86,7 @@ pub(super) async fn startup(door: &Door, line: &Line, params: History) -> Result
 }
 
 /// A message of a history: results of tools are messages of their own.
-pub(super) fn message(message: &HistoryMessage) -> Vec<Value> {
+pub(super) fn message(message: &HistoryMessage, version: Version) -> Vec<Value> {
     let (mut told, mut content) = (Vec::new(), Vec::new());
     for block in &message.content {
         match block {
@@ -116,7 +116,10 @@ pub(super) fn message(message: &HistoryMessage) -> Vec<Value> {
         };
         let mut whole = json!({ "role": role, "content": content, "timestamp": message.at_ms });
         if message.role == Role::Assistant {
+            let calls = message.content.iter().any(|block| matches!(block, Block::ToolCall { .. }));
             whole["stopReason"] = json!(match message.interrupted {
+                None if calls => "toolUse",
+                None if message.note => telling::note_reason(version),
                 None => "stop",
                 Some(ErrorCode::Interrupted) => "aborted",
                 Some(_) => "error",

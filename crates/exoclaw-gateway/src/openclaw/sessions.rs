@@ -202,7 +202,7 @@ pub(super) async fn resolve(door: &Door, line: &Line, params: Resolve) -> Result
     let session = key.map(|key| line.session(&key, agent_id.as_deref())).transpose()?;
     let asked = SessionResolveParams { session, id: session_id, label };
     let found = door.runtime.resolve_session(asked).await.map_err(|error| error_of(&error, line.version))?;
-    Ok(json!({ "ok": true, "key": found.session }).into())
+    Ok(json!({ "ok": true, "key": found.session, "agentId": found.agent }).into())
 }
 
 /// The last texts of sessions.
@@ -242,7 +242,8 @@ pub(super) async fn get(door: &Door, line: &Line, params: One) -> Result<Reply, 
     let session = line.session(&params.key, params.agent_id.as_deref())?;
     let asked = ChatHistoryParams { limit: params.limit, ..ChatHistoryParams::new(session) };
     let found = door.runtime.history(asked).await.map_err(failed)?;
-    Ok(json!({ "messages": found.messages.iter().flat_map(history::message).collect::<Vec<_>>() }).into())
+    let messages = found.messages.iter().flat_map(|said| history::message(said, line.version));
+    Ok(json!({ "messages": messages.collect::<Vec<_>>() }).into())
 }
 
 /// From now on the client is told what happens in a session.

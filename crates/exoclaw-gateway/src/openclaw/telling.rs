@@ -188,7 +188,8 @@ impl Telling {
             Event::Accepted { message } => {
                 ("user", json!({ "role": "user", "content": message.text(), "timestamp": now_ms }))
             }
-            Event::Noted { message } | Event::Final { message, .. } => ("assistant", said(&message.text(), now_ms)),
+            Event::Noted { message } => ("assistant", ended(message, note_reason(self.line.version), now_ms)),
+            Event::Final { message, .. } => ("assistant", ended(message, "stop", now_ms)),
             _ => return,
         };
         if !self.line.follows_messages(&event.session) {
@@ -273,8 +274,12 @@ impl Telling {
     fn ended_well(&mut self, run: &mut Progress, message: &Message, usage: &Usage, now_ms: u64, outbox: &mut Outbox) {
         let answer = message.text();
         let answer = answer.trim();
-        let times = json!({ "phase": "end", "startedAt": run.started_ms, "endedAt": now_ms });
-        self.agent(run, "lifecycle", times, outbox);
+        let mut end = json!({ "phase": "end", "startedAt": run.started_ms, "endedAt": now_ms });
+        if self.line.version >= Version::V4 {
+            end["aborted"] = json!(false);
+            end["stopReason"] = json!("stop");
+        }
+        self.agent(run, "lifecycle", end, outbox);
         let mut last = json!({ "state": "final" });
         if !answer.is_empty() {
             last["message"] = said(answer, now_ms);
@@ -299,7 +304,8 @@ impl Telling {
     fn noted(&mut self, event: &SessionEvent, message: &Message, now_ms: u64, outbox: &mut Outbox) {
         let mut payload = json!({
             "runId": format!("inject-{}", event.run_id), "seq": 0, "state": "final",
-            "sessionKey": self.line.session_name(&event.session), "message": said(&message.text(), now_ms),
+            "sessionKey": self.line.session_name(&event.session),
+            "message": ended(message, note_reason(self.line.version), now_ms),
         });
         if self.line.version >= Version::V4 {
             payload["agentId"] = event.session.agent().into();
@@ -316,6 +322,7 @@ impl Telling {
         self.chat(run, last, outbox);
         let mut end = json!({ "phase": "end", "startedAt": run.started_ms, "endedAt": now_ms });
         if self.line.version >= Version::V4 {
+            end["status"] = json!("cancelled");
             end["aborted"] = json!(true);
             end["stopReason"] = json!(reason);
         }
@@ -433,6 +440,21 @@ fn reason(change: &Change) -> &'static str {
         Change::Compacted => "compact",
         Change::Deleted => "delete",
         _ => "update",
+    }
+}
+
+/// A message of the assistant that is whole.
+fn ended(message: &Message, why: &str, now_ms: u64) -> Value {
+    let mut ended = said(&message.text(), now_ms);
+    ended["stopReason"] = why.into();
+    ended
+}
+
+/// Why a note says that it ended.
+pub(super) const fn note_reason(version: Version) -> &'static str {
+    match version {
+        Version::V3 => "injected",
+        Version::V4 => "stop",
     }
 }
 

@@ -5,9 +5,11 @@ mod changes;
 mod chat;
 mod cron;
 mod devices;
+mod flows;
 mod handshake;
 mod health;
 mod methods;
+mod recorded;
 mod settings;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

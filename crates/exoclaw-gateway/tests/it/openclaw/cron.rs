@@ -4,57 +4,47 @@ use exoclaw_agent::test_util::Answer;
 use exoclaw_protocol::openclaw::Version;
 use serde_json::{Value, json};
 
-use super::{BOTH, Claw};
+use super::{BOTH, Claw, recorded::Differences};
 use crate::support::World;
 
 /// What was sent to a server of theirs and answered by it, then what it told.
 const RECORDED: [(Version, &str); 2] =
-    [(Version::V3, include_str!("cron-v3.jsonl")), (Version::V4, include_str!("cron-v4.jsonl"))];
+    [(Version::V3, include_str!("recorded/cron-v3.jsonl")), (Version::V4, include_str!("recorded/cron-v4.jsonl"))];
 
-/// Theirs alone: what a job did on a machine of theirs, and what its answer was delivered to.
-const LEFT: &[&str] = &[
-    "configRevision",
-    "consecutiveErrors",
-    "consecutiveSkipped",
-    "deliveryPreview",
-    "lastDeliveryStatus",
-    "lastDurationMs",
-    "lastFailureNotificationDeliveryStatus",
-    "lastRunAtMs",
-    "lastRunStatus",
-    "lastStatus",
-    "processInstanceId",
-    "runningAtMs",
-    "scheduleActivatedAtMs",
-    "summary",
-];
-
-/// What no two servers say alike.
-const OWN: &[&str] =
-    &["anchorMs", "createdAtMs", "durationMs", "id", "jobId", "nextRunAtMs", "runAtMs", "runId", "ts", "updatedAtMs"];
-
-/// Says where an answer differs from a recorded one: all that was there is there, and is the same.
-fn differs(recorded: &Value, answer: &Value, path: &str) -> Vec<String> {
-    match (recorded, answer) {
-        (Value::Object(recorded), Value::Object(answer)) => {
-            let kept = recorded.iter().filter(|(name, _)| !LEFT.contains(&name.as_str()));
-            kept.flat_map(|(name, recorded)| match answer.get(name) {
-                // A job is seen to at once, whatever it asks for; and the next time of all is told apart by version 4.
-                _ if name == "wakeMode" || (name == "nextRunAtMs" && path.is_empty()) => Vec::new(),
-                None => vec![format!("{path}/{name} is missing")],
-                Some(own) if OWN.contains(&name.as_str()) && own.is_string() == recorded.is_string() => Vec::new(),
-                Some(own) => differs(recorded, own, &format!("{path}/{name}")),
-            })
-            .collect()
-        }
-        (Value::Array(recorded), Value::Array(answer)) if recorded.len() == answer.len() => {
-            let pairs = recorded.iter().zip(answer).enumerate();
-            pairs.flat_map(|(at, (recorded, answer))| differs(recorded, answer, &format!("{path}/{at}"))).collect()
-        }
-        (recorded, answer) if recorded == answer => Vec::new(),
-        _ => vec![format!("{path}: {answer} instead of {recorded}")],
-    }
-}
+/// Theirs alone is what a job did on a machine of theirs, and what its answer was delivered to. A job is seen to at once, whatever
+/// it asks for; the next time of all jobs is told apart by version 4.
+const DIFFERENCES: Differences = Differences {
+    left: &[
+        "/nextRunAtMs",
+        "wakeMode",
+        "configRevision",
+        "consecutiveErrors",
+        "consecutiveSkipped",
+        "deliveryPreview",
+        "lastDeliveryStatus",
+        "lastDurationMs",
+        "lastFailureNotificationDeliveryStatus",
+        "lastRunAtMs",
+        "lastRunStatus",
+        "lastStatus",
+        "processInstanceId",
+        "runningAtMs",
+        "scheduleActivatedAtMs",
+        "summary",
+    ],
+    own: &[
+        "anchorMs",
+        "createdAtMs",
+        "durationMs",
+        "id",
+        "jobId",
+        "nextRunAtMs",
+        "runAtMs",
+        "runId",
+        "ts",
+        "updatedAtMs",
+    ],
+};
 
 impl Claw {
     /// The next thing that is told of a job.
@@ -79,7 +69,7 @@ async fn jobs_are_treated_as_they_were() {
             let line: Value = serde_json::from_str(line).unwrap();
             let Some(method) = line["method"].as_str() else {
                 let told = claw.job_event().await;
-                assert_eq!((differs(&line["event"], &told, ""), &told["jobId"]), (vec![], &id), "{told}");
+                assert_eq!((DIFFERENCES.between(&line["event"], &told), &told["jobId"]), (vec![], &id), "{told}");
                 continue;
             };
             let mut params = line["params"].clone();
@@ -95,7 +85,11 @@ async fn jobs_are_treated_as_they_were() {
                 claw.events = events;
             }
             let answer = claw.call(method, params).await;
-            assert_eq!(differs(&line["answer"], &answer, ""), Vec::<String>::new(), "{version:?} {method}: {answer}");
+            assert_eq!(
+                DIFFERENCES.between(&line["answer"], &answer),
+                Vec::<String>::new(),
+                "{version:?} {method}: {answer}"
+            );
             if method == "cron.add" {
                 id = answer["id"].clone();
             }
