@@ -3,6 +3,7 @@
 mod approvals;
 mod changes;
 mod chat;
+mod chat_flow;
 mod cron;
 mod devices;
 mod flows;

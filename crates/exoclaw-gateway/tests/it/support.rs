@@ -1,5 +1,9 @@
 //! A gateway on a free port, and clients made of bytes.
 
+#[path = "../../../exoclaw-runtime/tests/it/support/store.rs"]
+#[expect(dead_code, reason = "the runtime's tests use what these do not")]
+pub(crate) mod store;
+
 use std::{
     net::SocketAddr,
     sync::{
@@ -17,6 +21,7 @@ use exoclaw_runtime::{AgentConfig, Clock, Parts, Plugins, Runtime, RuntimeConfig
 use exoclaw_store::{MemoryStore, Store, Tokens, audit::Audit};
 use futures::{SinkExt, StreamExt};
 use serde_json::Value;
+use store::TestStore;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -127,7 +132,19 @@ impl World {
     /// A gateway that records what it sees.
     pub(crate) async fn recording(config: GatewayConfig, audit: Audit) -> Self {
         let store = Arc::new(MemoryStore::new());
-        let (runtime, script, clock) = audited(store.clone(), audit).await;
+        Self::over(config, audit, store.clone(), store).await
+    }
+
+    /// A gateway whose store has faults on demand.
+    pub(crate) async fn with_faults() -> (Self, Arc<TestStore>) {
+        let config = GatewayConfig::new(([127, 0, 0, 1], 0).into()).with_token(Secret::new(TOKEN));
+        let inner = Arc::new(MemoryStore::new());
+        let store = Arc::new(TestStore::new(inner.clone()));
+        (Self::over(config, Audit::discard(), store.clone(), inner).await, store)
+    }
+
+    async fn over(config: GatewayConfig, audit: Audit, used: Arc<dyn Store>, store: Arc<MemoryStore>) -> Self {
+        let (runtime, script, clock) = audited(used, audit).await;
         let tokens = config.tokens.clone();
         let gateway = Gateway::bind(config, runtime.clone(), Arc::new(TestAssets)).await.unwrap();
         let (addr, metrics, link) = (gateway.local_addr(), gateway.metrics_addr(), gateway.login_link());

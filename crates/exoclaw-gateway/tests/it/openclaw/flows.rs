@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use exoclaw_agent::{ProviderErrorKind, test_util::Answer};
 use exoclaw_protocol::openclaw::Version;
-use futures::channel::oneshot;
+use futures::{FutureExt, channel::oneshot};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -137,7 +137,7 @@ impl Replay {
             let (go_on, wait) = oneshot::channel();
             self.go_on = Some(go_on);
             let rest = (1..count).map(|at| format!(" tok{at}")).chain([" ".to_owned()]);
-            let answer = Answer::text(["tok0"]).and_wait(async { drop(wait.await) }).and_text(rest);
+            let answer = Answer::text(["tok0"]).and_wait(wait.map(drop)).and_text(rest);
             return vec![answer.usage(10, count)];
         }
         if let Some(call) = message.strip_prefix("calltool=exec:") {
