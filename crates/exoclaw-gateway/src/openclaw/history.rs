@@ -20,6 +20,15 @@ const HISTORY: u32 = 200;
 /// Bytes of a history where the client asks for no less: what version 3 sends.
 const HISTORY_BYTES: u32 = 4 * 1024 * 1024;
 
+/// Characters of one text of a history in version 4, where the client asks for no other number.
+const TEXT_CHARS: usize = 8_000;
+
+/// Bytes of one message of a history in version 4.
+const MESSAGE_BYTES: usize = 128 * 1024;
+
+/// Stands at the end of a text that is cut.
+const CUT: &str = "\n...(truncated)...";
+
 /// Stands for a message that is too large for a history.
 const TOO_LARGE: &str = "[chat.history omitted: message too large]";
 
@@ -34,6 +43,9 @@ pub(super) struct History {
     /// Of the answer, in version 4.
     #[serde(default)]
     max_bytes: Option<u64>,
+    /// Of one text, in version 4.
+    #[serde(default)]
+    max_chars: Option<usize>,
 }
 
 /// The newest messages, and from now on what happens in the session.
@@ -49,7 +61,11 @@ pub(super) async fn history(door: &Door, line: &Line, params: History) -> Result
     let max_bytes = Some(bytes.min(HISTORY_BYTES));
     let asked = ChatHistoryParams { limit: Some(limit), max_bytes, ..ChatHistoryParams::new(session) };
     let found = door.runtime.history(asked).await.map_err(failed)?;
-    let messages: Vec<Value> = found.messages.iter().flat_map(|said| message(said, line.version)).collect();
+    let mut messages: Vec<Value> = found.messages.iter().flat_map(|said| message(said, line.version)).collect();
+    if line.version >= Version::V4 {
+        let chars = params.max_chars.unwrap_or(TEXT_CHARS);
+        messages.iter_mut().for_each(|message| shorten(message, chars));
+    }
     let mut payload = json!({ "sessionKey": params.session_key, "messages": messages, "thinkingLevel": "off" });
     if let Some(info) = sessions::info(door, line, found.session.clone()).await? {
         payload["sessionId"] = info.id.into();
@@ -128,6 +144,24 @@ pub(super) fn message(message: &HistoryMessage, version: Version) -> Vec<Value> 
         told.push(whole);
     }
     told
+}
+
+/// Cuts the texts of a message that are longer than that; of one that is too large none the less, only that is told.
+fn shorten(message: &mut Value, chars: usize) {
+    let Some(content) = message["content"].as_array_mut() else { return };
+    for part in content.iter_mut() {
+        for name in ["text", "thinking"] {
+            if let Some(Value::String(text)) = part.get_mut(name)
+                && let Some((end, _)) = text.char_indices().nth(chars)
+            {
+                text.truncate(end);
+                text.push_str(CUT);
+            }
+        }
+    }
+    if message.to_string().len() > MESSAGE_BYTES {
+        message["content"] = json!([{ "type": "text", "text": TOO_LARGE }]);
+    }
 }
 
 /// One piece of a tool's output.

@@ -225,6 +225,32 @@ async fn histories_have_bounds_and_say_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn long_texts_of_a_history_are_cut() {
+    let world = World::start().await;
+    world.script.answer(Answer::text(["é".repeat(9_000)])).answer(Answer::text(["b".repeat(200_000)]));
+    let mut claw = Claw::connect(&world, Version::V4).await;
+    for key in ["a", "b"] {
+        claw.call("chat.send", send("main", key, key)).await;
+        claw.chats_until("final").await;
+    }
+    let texts = |history: serde_json::Value| {
+        let text = |message: &serde_json::Value| message["content"][0]["text"].as_str().unwrap().to_owned();
+        history["messages"].as_array().unwrap().iter().map(text).collect::<Vec<_>>()
+    };
+    let cut = |text: &str, times| text.repeat(times) + "\n...(truncated)...";
+    let told = texts(claw.call("chat.history", json!({ "sessionKey": "main" })).await);
+    assert_eq!(told, ["a".into(), cut("é", 8_000), "b".into(), cut("b", 8_000)]);
+    let told = texts(claw.call("chat.startup", json!({ "sessionKey": "main", "maxChars": 5 })).await);
+    assert_eq!(told, ["a".into(), cut("é", 5), "b".into(), cut("b", 5)]);
+    let told = texts(claw.call("chat.history", json!({ "sessionKey": "main", "maxChars": 500_000 })).await);
+    assert_eq!(told[1..3], ["é".repeat(9_000), "b".into()]);
+    assert_eq!(told[3], "[chat.history omitted: message too large]");
+    let mut older = Claw::connect(&world, Version::V3).await;
+    let told = texts(older.call("chat.history", json!({ "sessionKey": "main" })).await);
+    assert_eq!(told[3].len(), 200_000);
+}
+
+#[tokio::test]
 async fn a_page_bounds_the_bytes_of_its_history() {
     let world = World::start().await;
     let mut claw = Claw::connect(&world, Version::V4).await;
