@@ -7,6 +7,7 @@
 
 mod check;
 mod client;
+mod crowd;
 mod faulty;
 mod model;
 
@@ -24,6 +25,7 @@ use crate::{
     support::{PATIENCE, TestClock, router},
 };
 use client::Client;
+use crowd::Crowd;
 use faulty::{Faults, FaultyStore, Strike};
 use model::Model;
 
@@ -40,6 +42,7 @@ struct World {
     /// Calls of what may run once wait until a client allows them.
     asks: bool,
     clients: Vec<Client>,
+    crowds: Vec<Crowd>,
 }
 
 /// How a process ended.
@@ -56,7 +59,21 @@ impl World {
         let sessions = if guest.is_some() { 1 } else { 3 };
         let clients = (0..sessions).map(|number| Client::new(number, guest.is_some(), chance)).collect();
         let faults = Arc::new(Faults::new(faults));
-        Self { store: Arc::new(MemoryStore::new()), faults, clock: Arc::default(), guest, asks: false, clients }
+        Self {
+            store: Arc::new(MemoryStore::new()),
+            faults,
+            clock: Arc::default(),
+            guest,
+            asks: false,
+            clients,
+            crowds: Vec::new(),
+        }
+    }
+
+    /// Sessions whose messages come all at once.
+    fn crowded(chance: &mut Random, faults: Vec<(u64, Strike)>) -> Self {
+        let crowds = (0..2).map(|number| Crowd::new(number, chance)).collect();
+        Self { clients: Vec::new(), crowds, ..Self::new(chance, None, faults) }
     }
 
     fn asking(self) -> Self {
@@ -74,6 +91,7 @@ impl World {
             let ended = process.block_on(dead.run_until_cancelled(self.process(store)));
             drop(process);
             if ended == Some(End::AllAnswered) {
+                self.crowds.iter().for_each(|crowd| crowd.check(&self.store, self.faults.unread()));
                 return check::journals(&self.store, &self.clients, &self.faults.effects(), self.asks);
             }
         }
@@ -100,7 +118,8 @@ impl World {
             Err(error) => panic!("{error}"),
         };
         let ends = join_all(self.clients.iter_mut().map(|client| client.go_on(&runtime))).await;
-        let all_answered = ends.iter().all(|end| *end == End::AllAnswered);
+        let crowded = join_all(self.crowds.iter_mut().map(|crowd| crowd.go_on(&runtime))).await;
+        let all_answered = ends.iter().chain(&crowded).all(|end| *end == End::AllAnswered);
         // A process that has to be started again is told to stop like any other.
         runtime.shutdown(PATIENCE).await;
         if all_answered { End::AllAnswered } else { End::Stuck }
@@ -218,6 +237,31 @@ fn a_fault_at_any_call_makes_no_call_without_approval_or_twice() {
     }
 }
 
+/// As [`case`], with a crowd; how many calls of the store it made.
+fn crowd(seed: u64, faults: Vec<(u64, Strike)>) -> u64 {
+    let named = format!("EXOCLAW_SEED={seed}, a crowd, faults {faults:?}");
+    let mut world = World::crowded(&mut Random::new(seed), faults);
+    let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.live()));
+    if let Err(panic) = lived {
+        println!("failed: {named}");
+        std::panic::resume_unwind(panic);
+    }
+    world.faults.calls()
+}
+
+/// Each message is answered once, in order, however it is to be treated and whatever comes between.
+#[test]
+fn a_fault_at_any_call_answers_no_message_of_a_crowd_twice_or_never() {
+    for seed in seeds("a crowd") {
+        for at in 0..crowd(seed, Vec::new()) {
+            for strike in Strike::ALL {
+                crowd(seed, vec![(at, strike)]);
+            }
+            crowd(seed, vec![(at, Strike::DieAfter), (at + 2, Strike::Die)]);
+        }
+    }
+}
+
 #[test]
 fn the_same_seed_is_the_same_story() {
     let story = |seed| {
@@ -236,6 +280,14 @@ fn the_same_seed_is_the_same_story() {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_crowd_with_any_faults_is_answered(
+        seed in any::<u64>(),
+        faults in prop::collection::vec((0..150u64, prop::sample::select(Strike::ALL.as_slice())), 0..6),
+    ) {
+        crowd(seed, faults);
+    }
 
     /// The model is asked nothing that either vendor would refuse: `model::Model` looks at each request.
     #[test]

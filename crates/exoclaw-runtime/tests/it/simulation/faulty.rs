@@ -38,6 +38,8 @@ impl Strike {
 pub(super) struct Faults {
     strikes: Vec<(u64, Strike)>,
     calls: AtomicU64,
+    /// Something could not be read.
+    unread: AtomicBool,
     /// How often plugins wrote each of their values.
     effects: Mutex<HashMap<String, u32>>,
 }
@@ -45,11 +47,16 @@ pub(super) struct Faults {
 impl Faults {
     /// Strikes at calls of these numbers, counted from 0.
     pub(super) fn new(strikes: Vec<(u64, Strike)>) -> Self {
-        Self { strikes, calls: AtomicU64::new(0), effects: Mutex::default() }
+        Self { strikes, calls: AtomicU64::new(0), unread: AtomicBool::new(false), effects: Mutex::default() }
     }
 
     pub(super) fn calls(&self) -> u64 {
         self.calls.load(SeqCst)
+    }
+
+    /// Whether anything could not be read, though nobody died of it.
+    pub(super) fn unread(&self) -> bool {
+        self.unread.load(SeqCst)
     }
 
     pub(super) fn effects(&self) -> HashMap<String, u32> {
@@ -139,7 +146,11 @@ impl FaultyStore {
         &self,
         work: BoxFuture<'static, Result<T, ReadError>>,
     ) -> BoxFuture<'static, Result<T, ReadError>> {
-        self.strike(work, || ReadError::Failed("input/output error".into()))
+        let faults = self.faults.clone();
+        self.strike(work, move || {
+            faults.unread.store(true, SeqCst);
+            ReadError::Failed("input/output error".into())
+        })
     }
 }
 

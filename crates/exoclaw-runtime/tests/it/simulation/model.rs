@@ -69,6 +69,7 @@ fn step(letter: u8) -> Answer {
         b'n' => call("nothing"),
         b'm' => call("nothing").and_call("c", "nothing", json!([])).and_call("d", "nothing", json!({})),
         b't' => Answer::empty().and_thinking("hm").and_call("c", "nothing", json!({ "t": 1 })),
+        b'h' => Answer::text(["wait"]).then_never(),
         // Ends the run: without content, as a failure, with thoughts alone.
         b'e' => Answer::empty(),
         b'x' => Answer::error(ProviderErrorKind::Refused, "no"),
