@@ -296,6 +296,9 @@ pub struct HistoryMessage {
     /// Somebody put it there: it is of no run, and the run id names it alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub note: bool,
+    /// A model wrote it, in short, in place of all messages up to this number, which left the conversation. As of a note.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub summary: bool,
 }
 
 /// Parameters of `session.subscribe`.

@@ -256,6 +256,9 @@ pub struct SessionCompactParams {
     pub session: SessionRef,
     /// How many of the newest messages that people sent stay in the conversation, with their answers; 1 at least.
     pub keep: u32,
+    /// The agent's model says in short what goes, and that stands in its place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub summarize: bool,
 }
 
 /// Result of `session.compact`.

@@ -4,6 +4,6 @@ mod fold;
 mod load;
 mod recent;
 
-use fold::{conversation, messages};
+use fold::{conversation, messages, summary, summary_told};
 pub(crate) use load::{Wanted, load, snapshot};
 pub(crate) use recent::{Recent, Span};

@@ -30,6 +30,7 @@ mod inbox;
 mod turn;
 
 use inbox::join;
+pub(crate) use turn::refusal;
 use turn::turn;
 
 /// Events between the turn and the hub. When full the turn waits: publishing is quick and waits for no reader.

@@ -54,6 +54,10 @@ pub(crate) struct State {
     base: u64,
     /// Number of the first record of the conversation.
     pub(crate) first_seq: u64,
+    /// Number of the record that stands for what left the conversation; 0 where none does.
+    pub(crate) summary_seq: u64,
+    /// Stops whoever has what is to leave it summarized.
+    pub(crate) summarizing: Option<Stop>,
     pub(crate) settings: SessionSettings,
     /// Number of the last accepted message's record whose event was published.
     accepted_through: u64,
@@ -150,6 +154,8 @@ pub(crate) struct View {
     pub(crate) base: u64,
     /// Number of the first record of the conversation.
     pub(crate) first_seq: u64,
+    /// Number of the record that stands for what left it; 0 where none does.
+    pub(crate) summary_seq: u64,
     pub(crate) accepted_through: u64,
     /// Runs that have not ended.
     pub(crate) open: HashMap<RunId, Told>,
@@ -168,6 +174,8 @@ impl Session {
             current: None,
             base: 0,
             first_seq: 0,
+            summary_seq: 0,
+            summarizing: None,
             settings: SessionSettings::default(),
             accepted_through: 0,
         };
@@ -194,6 +202,7 @@ impl Session {
             let mut state = self.lock();
             state.base = summary.last_seq;
             state.first_seq = summary.conversation.first_seq;
+            state.summary_seq = summary.conversation.summary_seq;
             state.settings = summary.conversation.settings;
             Ok(())
         };
@@ -204,7 +213,7 @@ impl Session {
     pub(crate) fn forget(&self) {
         let mut state = self.lock();
         state.ring.clear();
-        (state.base, state.first_seq, state.accepted_through) = (0, 0, 0);
+        (state.base, state.first_seq, state.summary_seq, state.accepted_through) = (0, 0, 0, 0);
         state.settings = SessionSettings::default();
     }
 
@@ -267,6 +276,7 @@ impl Session {
             seq: state.ring.last(),
             base: state.base,
             first_seq: state.first_seq,
+            summary_seq: state.summary_seq,
             accepted_through: state.accepted_through,
             open: queued.chain(current.map(|current| (current.run_id.clone(), current.told.clone()))).collect(),
             running: current.map(|current| RunSnapshot {

@@ -14,6 +14,8 @@ pub struct Conversation {
     pub first_seq: u64,
     /// Number of the record that began it; 0 where the session was never reset.
     pub reset_seq: u64,
+    /// Number of the record whose summary stands for what left it; 0 where none does.
+    pub summary_seq: u64,
     /// The start of its first message.
     pub title: Option<String>,
     /// What is set for the session.
@@ -45,11 +47,12 @@ impl Conversation {
                 true
             }
             Record::Reset {} => {
-                (self.first_seq, self.reset_seq, self.title) = (seq + 1, seq, None);
+                (self.first_seq, self.reset_seq, self.summary_seq, self.title) = (seq + 1, seq, 0, None);
                 true
             }
-            Record::Compacted { from } => {
+            Record::Compacted { from, summarized } => {
                 self.first_seq = self.first_seq.max(*from);
+                self.summary_seq = if *summarized { seq.saturating_sub(1) } else { 0 };
                 true
             }
             _ => false,

@@ -208,6 +208,10 @@ impl Session {
                 let of = (at_ms / DAY_MS, run.and_then(|run| run.by.clone()));
                 *self.spent.entry(of).or_default() += Spent { steps: 1, usage, cost: cost.unwrap_or_default() };
             }
+            Record::Summarized { usage, cost, by, .. } => {
+                *self.spent.entry((at_ms / DAY_MS, by)).or_default() +=
+                    Spent { steps: 1, usage, cost: cost.unwrap_or_default() };
+            }
             Record::Delivered { run_id, .. } => {
                 self.deliveries.retain(|due| due.run_id != run_id || due.ended_seq.is_none());
             }

@@ -166,6 +166,30 @@ pub enum Record {
     Compacted {
         /// The first that is; of a message.
         from: u64,
+        /// What the record right before this one says stands in their place.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        summarized: bool,
+    },
+    /// A model said in short what records say. It stands in their place once a [`Compacted`](Self::Compacted) says so.
+    Summarized {
+        /// Names it, as a run is named.
+        run_id: RunId,
+        /// The first of them.
+        first: u64,
+        /// The first after them.
+        before: u64,
+        /// What it said; empty where that was of no use.
+        text: String,
+        /// The provider's name of the model.
+        model: String,
+        /// What it counted.
+        usage: Usage,
+        /// What it cost, at the prices of then; none where the model had no price.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cost: Option<Money>,
+        /// The credential that asked for it, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<TokenName>,
     },
     /// Somebody put something into the conversation, and no run answers it.
     Noted {
@@ -198,6 +222,7 @@ impl Record {
             | Self::ToolResult { run_id, .. }
             | Self::RunEnded { run_id, .. }
             | Self::Delivered { run_id, .. }
+            | Self::Summarized { run_id, .. }
             | Self::Noted { run_id, .. } => Some(run_id),
         }
     }

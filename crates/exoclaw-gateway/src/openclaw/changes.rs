@@ -183,7 +183,9 @@ pub(super) async fn compact(door: &Door, caller: &Caller, line: &Line, params: O
     let session: SessionRef = line.session(&params.key, params.agent_id.as_deref())?;
     let key = door.runtime.session_key(&session).map_err(failed)?;
     let keep = params.max_lines.unwrap_or(KEPT);
-    let done = changes::compact(door, caller, SessionCompactParams { session, keep }).await.map_err(failed)?;
+    let done = changes::compact(door, caller, SessionCompactParams { session, keep, summarize: false })
+        .await
+        .map_err(failed)?;
     let mut payload = json!({ "ok": true, "key": key, "compacted": done.compacted, "kept": done.kept });
     if !done.compacted {
         payload["ok"] = json!(line.version == Version::V3);

@@ -28,7 +28,8 @@ pub(crate) async fn compact(
     params: SessionCompactParams,
 ) -> Result<SessionCompactResult, RpcError> {
     let session = params.session.clone();
-    recorded(door, caller, "compact", &session, door.runtime.compact_session(params)).await
+    let by = caller.pass.who.name();
+    recorded(door, caller, "compact", &session, door.runtime.compact_session_by(by, params)).await
 }
 
 /// Leaves nothing behind.

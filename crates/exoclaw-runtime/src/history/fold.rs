@@ -50,7 +50,7 @@ pub(crate) fn messages<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<
             _ => continue,
         };
         let (seq, run_id, at_ms) = (*seq, run_id.clone(), *at_ms);
-        messages.push(HistoryMessage { seq, run_id, at_ms, role, content, interrupted, note });
+        messages.push(HistoryMessage { seq, run_id, at_ms, role, content, interrupted, note, summary: false });
     }
     messages
 }
@@ -98,6 +98,28 @@ fn steered<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> HashMap<RunId, (
 /// Nothing is missing at its start.
 pub(super) fn is_whole(run: &[HistoryMessage]) -> bool {
     run.first().is_some_and(|first| first.note || (first.role == Role::User && !is_results(first)))
+}
+
+/// What stands for the messages that left the conversation, as people see it: in the place of the last of them.
+pub(super) fn summary(entry: &Entry) -> Option<HistoryMessage> {
+    let Entry { at_ms, record: Record::Summarized { run_id, before, text, .. }, .. } = entry else { return None };
+    Some(HistoryMessage {
+        seq: before.saturating_sub(1),
+        run_id: run_id.clone(),
+        at_ms: *at_ms,
+        role: Role::Assistant,
+        content: vec![Block::text(text)],
+        interrupted: None,
+        note: false,
+        summary: true,
+    })
+}
+
+/// The same, as the model is told of it.
+pub(super) fn summary_told(summary: HistoryMessage) -> Message {
+    let mut content = vec![Block::text("(A summary of what was said before, which the user did not write:)")];
+    content.extend(summary.content);
+    Message { role: Role::User, content }
 }
 
 /// A note on the user's side is not taken for the user's own words.

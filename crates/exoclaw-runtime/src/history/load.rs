@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use exoclaw_protocol::{Block, HistoryMessage, Omitted, SessionKey, SessionSnapshot};
 use exoclaw_store::{Entry, Page, ReadError, Record, Store};
 
-use super::{fold::is_whole, messages};
+use super::{fold::is_whole, messages, summary};
 use crate::session::View;
 
 /// Entries that are read from the store at once.
@@ -20,6 +20,8 @@ const SNAPSHOT_BYTES: usize = 128 * 1024;
 pub(crate) struct Wanted {
     /// Number of the first record of the conversation.
     pub(crate) first_seq: u64,
+    /// Number of the record that stands for what left it; 0 where none does.
+    pub(crate) summary_seq: u64,
     pub(crate) before: Option<u64>,
     pub(crate) limit: usize,
     pub(crate) max_bytes: usize,
@@ -48,6 +50,7 @@ pub(crate) async fn snapshot(
     let told = |entry: &Entry| was_told(&view, entry);
     let wanted = Wanted {
         first_seq: view.first_seq,
+        summary_seq: view.summary_seq,
         before: None,
         limit: SNAPSHOT_MESSAGES,
         max_bytes: SNAPSHOT_BYTES,
@@ -80,7 +83,7 @@ fn was_told(view: &View, entry: &Entry) -> bool {
 async fn load_where(
     store: &dyn Store,
     session: &SessionKey,
-    Wanted { first_seq, before, limit, max_bytes, max_message_bytes, attachments }: Wanted,
+    Wanted { first_seq, summary_seq, before, limit, max_bytes, max_message_bytes, attachments }: Wanted,
     counts: impl Fn(&Entry) -> bool,
 ) -> Result<Vec<HistoryMessage>, ReadError> {
     let page = Page { entries: PAGE_ENTRIES, bytes: max_bytes.max(1) as u64 };
@@ -101,6 +104,7 @@ async fn load_where(
         }
         if is_end && first_seq > 0 {
             leave_out_cut(&mut found);
+            found.splice(0..0, read_summary(store, session, summary_seq).await?);
         }
         found.retain(|message| before.is_none_or(|before| message.seq < before));
         if is_end || found.len() > limit || size(&found) > max_bytes {
@@ -108,6 +112,20 @@ async fn load_where(
             return Ok(cut(found, limit, max_bytes));
         }
     }
+}
+
+/// What stands for the messages that left the conversation, if anything does.
+pub(super) async fn read_summary(
+    store: &dyn Store,
+    session: &SessionKey,
+    summary_seq: u64,
+) -> Result<Option<HistoryMessage>, ReadError> {
+    if summary_seq == 0 {
+        return Ok(None);
+    }
+    let one = Page { entries: 1, bytes: u64::MAX };
+    let entries = store.read(session, summary_seq - 1, one).await?;
+    Ok(entries.first().filter(|entry| entry.seq == summary_seq).and_then(summary))
 }
 
 /// Leaves out what belongs to runs whose message is no part of the conversation any more.

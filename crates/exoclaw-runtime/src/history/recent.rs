@@ -9,7 +9,7 @@ use exoclaw_protocol::{Message, RunId, SessionKey};
 use exoclaw_store::{Entry, Page, ReadError, Store};
 use lru::LruCache;
 
-use super::conversation;
+use super::{conversation, load::read_summary, summary_told};
 
 /// Stored bytes that are kept over all sessions. When there are more, the sessions that were quiet for longest are
 /// forgotten; their next turn reads the store.
@@ -29,6 +29,8 @@ pub(crate) struct Recent {
 pub(crate) struct Span {
     /// Number of the first record of the conversation.
     pub(crate) first: u64,
+    /// Number of the record that stands for what left it; 0 where none does.
+    pub(crate) summary: u64,
     /// Number of the record of the run's message.
     pub(crate) accepted: u64,
     /// Number of the last record that counts, which is there.
@@ -59,7 +61,7 @@ impl Recent {
         &self,
         session: &SessionKey,
         run_id: &RunId,
-        Span { first, accepted, through }: Span,
+        Span { first, summary, accepted, through }: Span,
     ) -> Result<Vec<Message>, ReadError> {
         let mut tail = self.take(session).filter(|tail| tail.last() <= through).unwrap_or_default();
         loop {
@@ -80,7 +82,8 @@ impl Recent {
             _ => self.store.read(session, accepted - 1, Page { entries: 1, ..self.page }).await?,
         };
         let part = tail.entries.iter().map(|(entry, _)| entry).filter(|entry| entry.seq >= first);
-        let told = conversation(own.iter().chain(part), run_id);
+        let mut told = conversation(own.iter().chain(part), run_id);
+        told.splice(0..0, read_summary(&*self.store, session, summary).await?.map(summary_told));
         self.keep(session, tail);
         Ok(told)
     }

@@ -45,11 +45,11 @@ pub(super) async fn turn(
     let appended = journal.append(vec![start]).await.map_err(|error| append_refusal(&error))?;
     // What an earlier process recorded of this run is not told but taken up.
     let through = begun.started.map_or(appended.last, |started| started - 1);
-    let (first_seq, settings) = {
+    let (first, summary, settings) = {
         let state = lease.session().lock();
-        (state.first_seq, state.settings.clone())
+        (state.first_seq, state.summary_seq, state.settings.clone())
     };
-    let span = Span { first: first_seq, accepted, through };
+    let span = Span { first, summary, accepted, through };
     let messages = inner.recent.conversation(&session, &run_id, span).await;
     let messages = read(&inner, &session, messages).await?;
 
@@ -126,7 +126,8 @@ async fn read<T>(inner: &Inner, session: &SessionKey, read: Result<T, ReadError>
     read.map_err(|error| read_refusal(&error))
 }
 
-fn refusal(error: &TurnError) -> RpcError {
+/// What a client is told of a turn that failed.
+pub(crate) fn refusal(error: &TurnError) -> RpcError {
     if let TurnError::Record(record) = error
         && let Some(append) = record.0.downcast_ref::<AppendError>()
     {

@@ -40,6 +40,11 @@ impl Inner {
         reason: AbortReason,
     ) -> Result<Vec<RunId>, RpcError> {
         let withdrawn = LiveRun::withdraw(lease, run_id);
+        if run_id.is_none()
+            && let Some(summarizing) = &lease.session().lock().summarizing
+        {
+            summarizing.now(reason);
+        }
         let current = stop_current(lease, run_id, reason);
         let mut run_ids = Vec::new();
         if !withdrawn.is_empty() {

@@ -51,9 +51,13 @@ impl Runtime {
         let lease = self.inner.sessions.lease(&session);
         let store = &*self.inner.store;
         lease.session().know(store).await.map_err(|error| read_refusal(&error))?;
-        let first_seq = lease.session().lock().first_seq;
+        let (first_seq, summary_seq) = {
+            let state = lease.session().lock();
+            (state.first_seq, state.summary_seq)
+        };
         let wanted = Wanted {
             first_seq,
+            summary_seq,
             before: params.before,
             limit,
             max_bytes,

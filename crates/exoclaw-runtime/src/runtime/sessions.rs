@@ -11,9 +11,11 @@ use super::{Inner, Runtime};
 use crate::{hub::ChangeFeed, journal::read_refusal};
 
 mod change;
+mod compact;
 mod delete;
 mod preview;
 mod search;
+mod summary;
 
 impl Runtime {
     /// Answers `session.list`.

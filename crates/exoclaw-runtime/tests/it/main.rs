@@ -25,6 +25,7 @@ mod shutdown;
 mod simulation;
 mod start;
 mod subscribe;
+mod summary;
 mod support;
 mod tasks;
 mod tools;

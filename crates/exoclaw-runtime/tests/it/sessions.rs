@@ -37,7 +37,8 @@ impl World {
     }
 
     async fn compact(&self, keep: u32) -> Result<(bool, u32), ErrorCode> {
-        let done = self.runtime.compact_session(SessionCompactParams { session: name("main"), keep }).await;
+        let done =
+            self.runtime.compact_session(SessionCompactParams { session: name("main"), keep, summarize: false }).await;
         done.map(|done| (done.compacted, done.kept)).map_err(|error| error.code)
     }
 

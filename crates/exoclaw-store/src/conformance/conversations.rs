@@ -1,6 +1,6 @@
 use exoclaw_protocol::{Message, Origin, QueueMode, RunOptions, SessionSettings, Spent, Usage};
 
-use super::samples::{ALL, accepted, accepted_by, ended, keyed, session, settings, step};
+use super::samples::{ALL, accepted, accepted_by, ended, keyed, of_the_session, session, settings, step};
 use crate::{Conversation, Record, RunOutcome, SessionFilter, SessionSummary, Store};
 
 fn said(run: &str, text: &str, channel: Option<&str>) -> Record {
@@ -34,13 +34,31 @@ pub async fn a_conversation_is_folded(store: &dyn Store) {
     };
     assert_eq!(conversation().await, begun);
     assert!(store.open_runs().await.unwrap().iter().all(|run| run.options.queue == QueueMode::Collect));
-    store.append(&main, 3, vec![said("c", "c", Some("web")), Record::Compacted { from: 3 }]).await.unwrap();
+    store
+        .append(&main, 3, vec![said("c", "c", Some("web")), Record::Compacted { from: 3, summarized: false }])
+        .await
+        .unwrap();
     let compacted = Conversation { first_seq: 3, origin: Some(Origin::channel("web")), ..begun };
     assert_eq!(conversation().await, compacted);
+    let Some(summary @ Record::Summarized { .. }) = of_the_session("x").into_iter().rev().nth(1) else { panic!() };
+    let spent = store.session(&main).await.unwrap().unwrap().spent.steps;
+    store.append(&main, 3, vec![summary.clone()]).await.unwrap();
+    assert_eq!(conversation().await, compacted);
+    store.append(&main, 3, vec![summary, Record::Compacted { from: 3, summarized: true }]).await.unwrap();
+    assert_eq!(conversation().await, Conversation { summary_seq: 7, ..compacted.clone() });
+    assert_eq!(store.session(&main).await.unwrap().unwrap().spent.steps, spent + 2);
+    let by = |spent: crate::Spending| (spent.credential.unwrap().to_string(), spent.spent.usage.input_tokens);
+    assert_eq!(
+        store.spending(Some(&main), 0).await.unwrap().into_iter().map(by).collect::<Vec<_>>(),
+        [("phone".into(), 14)]
+    );
     let unset = Record::Set { settings: SessionSettings::default() };
-    store.append(&main, 4, vec![Record::Reset {}, unset, Record::Compacted { from: 1 }]).await.unwrap();
+    store
+        .append(&main, 4, vec![Record::Reset {}, unset, Record::Compacted { from: 1, summarized: false }])
+        .await
+        .unwrap();
     let reset =
-        Conversation { first_seq: 7, reset_seq: 6, title: None, settings: SessionSettings::default(), ..compacted };
+        Conversation { first_seq: 10, reset_seq: 9, title: None, settings: SessionSettings::default(), ..compacted };
     assert_eq!(conversation().await, reset);
     store.append(&main, 5, vec![accepted("d")]).await.unwrap();
     assert_eq!(conversation().await, Conversation { title: title("d"), ..reset });

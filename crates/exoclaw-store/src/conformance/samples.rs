@@ -168,7 +168,17 @@ pub fn of_the_session(run: &str) -> Vec<Record> {
         Record::RunEnded { run_id: run_id(), outcome: joined(Some(2)) },
         Record::Delivered { run_id: run_id(), failure: Some("they left".into()) },
         Record::Reset {},
-        Record::Compacted { from: 3 },
+        Record::Summarized {
+            run_id: "summary".parse().unwrap(),
+            first: 1,
+            before: 3,
+            text: "in short".into(),
+            model: "model-1".into(),
+            usage: Usage { input_tokens: 7, ..Usage::default() },
+            cost: Some(Money::MAX),
+            by: Some("phone".parse().unwrap()),
+        },
+        Record::Compacted { from: 3, summarized: true },
     ]
 }
 

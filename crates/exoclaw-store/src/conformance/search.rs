@@ -87,7 +87,10 @@ pub async fn what_is_no_part_of_the_conversation_is_not_found(store: &dyn Store)
     let (one, two) = (session("one"), session("two"));
     store.append(&one, 1, vec![said("a", "milk one"), said("b", "milk two"), said("c", "milk three")]).await.unwrap();
     store.append(&two, 1, vec![said("a", "milk")]).await.unwrap();
-    store.append(&one, 2, vec![Record::Compacted { from: 2 }, said("d", "milk four")]).await.unwrap();
+    store
+        .append(&one, 2, vec![Record::Compacted { from: 2, summarized: false }, said("d", "milk four")])
+        .await
+        .unwrap();
     assert_eq!(found(store, "milk").await.len(), 4);
     assert_eq!(found(store, "milk one").await, [""; 0]);
     store.append(&one, 3, vec![Record::Reset {}, said("e", "milk five")]).await.unwrap();

@@ -10,7 +10,7 @@ use crate::{Conversation, Record};
 pub(super) fn add(connection: &Connection, session: i64, seq: u64, record: &Record) -> rusqlite::Result<()> {
     let mut conversation = connection
         .prepare_cached(
-            "SELECT first_seq, reset_seq, title, settings, origin, recipient FROM conversations WHERE session = ?1",
+            "SELECT first_seq, reset_seq, title, settings, origin, recipient, summary_seq FROM conversations WHERE session = ?1",
         )?
         .query_row([session], |row| read(row, 0))
         .optional()?
@@ -18,11 +18,12 @@ pub(super) fn add(connection: &Connection, session: i64, seq: u64, record: &Reco
     if !conversation.fold(seq, record) {
         return Ok(());
     }
-    let Conversation { first_seq, reset_seq, title, settings, origin, to } = &conversation;
+    let Conversation { first_seq, reset_seq, summary_seq, title, settings, origin, to } = &conversation;
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO conversations (session, first_seq, reset_seq, title, settings, origin, recipient)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT OR REPLACE INTO conversations (session, first_seq, reset_seq, title, settings, origin, recipient,
+                 summary_seq)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             session,
@@ -32,6 +33,7 @@ pub(super) fn add(connection: &Connection, session: i64, seq: u64, record: &Reco
             (!settings.is_default()).then(|| json(settings)).transpose()?,
             origin.as_ref().map(json).transpose()?,
             to,
+            signed(*summary_seq),
         ])?;
     Ok(())
 }
@@ -45,6 +47,7 @@ pub(super) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Conversation
         settings: of_json(row, first + 3)?.unwrap_or_default(),
         origin: of_json(row, first + 4)?,
         to: row.get(first + 5)?,
+        summary_seq: row.get::<_, Option<u64>>(first + 6)?.unwrap_or(0),
     })
 }
 

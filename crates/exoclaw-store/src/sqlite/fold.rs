@@ -68,6 +68,10 @@ pub(super) fn fold(
             spending::add(connection, session, at_ms, run_id, (usage, *cost))?;
             return Ok(Ok(true));
         }
+        Record::Summarized { usage, cost, by, .. } => {
+            spending::add_by(connection, session, at_ms, by.as_ref().map(TokenName::as_str), (usage, *cost))?;
+            return Ok(Ok(true));
+        }
         Record::Delivered { .. } => {
             deliveries::add(connection, session, seq, record)?;
             return Ok(Ok(true));

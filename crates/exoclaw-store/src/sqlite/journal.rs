@@ -239,7 +239,7 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<(i64, SessionSummary)> {
 }
 
 const SUMMARIES: &str = "SELECT key, created_ms, updated_ms, last_seq, messages, quarantined, id,
-    first_seq, reset_seq, title, settings, origin, recipient
+    first_seq, reset_seq, title, settings, origin, recipient, summary_seq
     FROM sessions LEFT JOIN conversations ON conversations.session = sessions.id";
 
 pub(super) fn sessions(connection: &Connection, filter: &SessionFilter) -> rusqlite::Result<Vec<SessionSummary>> {

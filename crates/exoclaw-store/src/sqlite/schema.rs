@@ -103,7 +103,8 @@ const CONVERSATIONS: &str = "(
     title     TEXT,
     settings  TEXT,
     origin    TEXT,
-    recipient TEXT
+    recipient TEXT,
+    summary_seq INTEGER NOT NULL DEFAULT 0
 ) STRICT";
 
 /// Columns of `deliveries`.
@@ -244,6 +245,9 @@ fn upgrade(connection: &mut Connection, found: i32) -> rusqlite::Result<()> {
         conversation::fill(&transaction)?;
     } else if found < 6 {
         transaction.execute_batch("ALTER TABLE conversations ADD COLUMN recipient TEXT")?;
+    }
+    if found >= 4 {
+        transaction.execute_batch("ALTER TABLE conversations ADD COLUMN summary_seq INTEGER NOT NULL DEFAULT 0")?;
     }
     if found < 5 {
         transaction.execute_batch(JOBS)?;

@@ -1,7 +1,7 @@
 //! What was spent: a fold of model steps by session, day and credential.
 
 use exoclaw_protocol::{Money, RunId, SessionKey, Spent, TokenName, Usage};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::journal::{self, id, signed};
 use crate::{Record, Spending, spending::SpendingSums, store::DAY_MS};
@@ -12,13 +12,29 @@ pub(super) fn add(
     session: i64,
     at_ms: u64,
     run_id: &RunId,
+    of: (&Usage, Option<Money>),
+) -> rusqlite::Result<()> {
+    let by: Option<String> = connection
+        .prepare_cached("SELECT credential FROM runs WHERE run = ?1 AND session = ?2")?
+        .query_row(params![run_id.as_str(), session], |row| row.get(0))
+        .optional()?
+        .flatten();
+    add_by(connection, session, at_ms, by.as_deref(), of)
+}
+
+/// Adds a step that this credential asked for.
+pub(super) fn add_by(
+    connection: &Connection,
+    session: i64,
+    at_ms: u64,
+    by: Option<&str>,
     (usage, cost): (&Usage, Option<Money>),
 ) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO spending (session, day, credential, steps, input_tokens, output_tokens, cache_read_tokens,
                  cache_write_tokens, cost)
-             VALUES (?1, ?2, ifnull((SELECT credential FROM runs WHERE run = ?3 AND session = ?1), ''), 1, ?4, ?5, ?6, ?7, ?8)
+             VALUES (?1, ?2, ifnull(?3, ''), 1, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (session, day, credential) DO UPDATE SET
                  steps = steps + 1,
                  input_tokens = CAST(input_tokens + excluded.input_tokens AS INTEGER),
@@ -30,7 +46,7 @@ pub(super) fn add(
         .execute(params![
             session,
             signed(at_ms / DAY_MS),
-            run_id.as_str(),
+            by,
             signed(usage.input_tokens),
             signed(usage.output_tokens),
             signed(usage.cache_read_tokens),

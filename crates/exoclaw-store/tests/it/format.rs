@@ -25,6 +25,7 @@ fn records_are_written_as_specified() {
         "delivered",
         "noted",
         "set",
+        "summarized",
         "compacted",
         "reset",
     ];

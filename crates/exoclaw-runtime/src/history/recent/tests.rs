@@ -40,7 +40,7 @@ impl Journal {
 
     fn told(&self, recent: &Recent, (run_id, accepted): &(RunId, u64), through: u64) -> Vec<Message> {
         recent
-            .conversation(&self.session, run_id, Span { first: 0, accepted: *accepted, through })
+            .conversation(&self.session, run_id, Span { first: 0, summary: 0, accepted: *accepted, through })
             .now_or_never()
             .unwrap()
             .unwrap()

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use exoclaw_protocol::{
     AbortReason, Block, ChatInjectParams, ChatInjectResult, ErrorCode, Event, Message, NoteBy, Role, RpcError,
-    SessionCompactParams, SessionCompactResult, SessionInfo, SessionKey, SessionPatchParams, SessionResetParams,
+    SessionInfo, SessionKey, SessionPatchParams, SessionResetParams,
 };
-use exoclaw_store::{Appended, Page, Record};
+use exoclaw_store::{Appended, Record};
 use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::oneshot;
 
@@ -18,9 +18,6 @@ use crate::{
     session::{Intake, shutting_down},
     sessions::Lease,
 };
-
-/// Entries that are read at once.
-const PAGE: Page = Page { entries: 256, bytes: 1024 * 1024 };
 
 impl Runtime {
     /// Answers `session.patch`. A session that was never used is made.
@@ -36,7 +33,7 @@ impl Runtime {
         let change = move |inner: Arc<Inner>, lease: Lease| {
             async move {
                 let settings = params.apply(&lease.session().lock().settings)?;
-                inner.append(&lease, Record::Set { settings: settings.clone() }).await?;
+                inner.append(&lease, vec![Record::Set { settings: settings.clone() }]).await?;
                 lease.session().lock().settings = settings;
                 lease.session().changed(Change::Set);
                 Ok(())
@@ -57,29 +54,14 @@ impl Runtime {
         let change = |inner: Arc<Inner>, lease: Lease| {
             async move {
                 inner.stop_runs(&lease, None, AbortReason::Reset).await?;
-                let appended = inner.append(&lease, Record::Reset {}).await?;
-                inner.begin_at(&lease, appended.last + 1, Change::Reset);
+                let appended = inner.append(&lease, vec![Record::Reset {}]).await?;
+                inner.begin_at(&lease, appended.last + 1, 0, Change::Reset);
                 Ok(())
             }
             .boxed()
         };
         self.inner.change(&session, change).await?;
         self.inner.info_of(&session).await
-    }
-
-    /// Answers `session.compact`: older messages leave the conversation, and stay in the journal.
-    ///
-    /// # Errors
-    /// `busy` while a run is under way or waiting; `invalid_params` when nothing is to be kept; when the session names an
-    /// unknown agent, can't be read or written, or the daemon is stopping.
-    pub async fn compact_session(&self, params: SessionCompactParams) -> Result<SessionCompactResult, RpcError> {
-        let session = self.inner.resolve(&params.session)?;
-        let keep = params.keep;
-        if keep == 0 {
-            return Err(RpcError::invalid_params("keep at least one message; session.reset keeps none"));
-        }
-        let change = move |inner: Arc<Inner>, lease: Lease| async move { inner.compact(&lease, keep).await }.boxed();
-        self.inner.change(&session, change).await
     }
 
     /// Answers `chat.inject`: puts something into the conversation that no run answers.
@@ -102,7 +84,7 @@ impl Runtime {
             async move {
                 let run_id = new_run_id(&*inner.clock);
                 let noted = Record::Noted { run_id: run_id.clone(), message: message.clone() };
-                let seq = inner.append(&lease, noted).await?.last;
+                let seq = inner.append(&lease, vec![noted]).await?.last;
                 lease.session().note(&run_id, message, seq);
                 Ok(ChatInjectResult { run_id, session: lease.session().key().clone(), seq })
             }
@@ -146,52 +128,17 @@ impl Inner {
         changed.await.map_err(|_| RpcError::new(ErrorCode::Internal, "the change was not made: the log says why"))?
     }
 
-    async fn append(&self, lease: &Lease, record: Record) -> Result<Appended, RpcError> {
-        let appended = self.store.append(lease.session().key(), self.clock.now_ms(), vec![record]).await;
+    pub(super) async fn append(&self, lease: &Lease, records: Vec<Record>) -> Result<Appended, RpcError> {
+        let appended = self.store.append(lease.session().key(), self.clock.now_ms(), records).await;
         appended.map_err(|error| append_refusal(&error))
     }
 
-    /// The conversation begins at this record from now on, and everybody who watches is told.
-    pub(super) fn begin_at(&self, lease: &Lease, first_seq: u64, change: Change) {
+    /// The conversation begins at this record from now on, with a summary or none, and everybody who watches is told.
+    pub(super) fn begin_at(&self, lease: &Lease, first_seq: u64, summary_seq: u64, change: Change) {
         let mut state = lease.session().lock();
-        state.first_seq = first_seq;
+        (state.first_seq, state.summary_seq) = (first_seq, summary_seq);
         lease.session().publish(&mut state, &new_run_id(&*self.clock), Event::Reset {});
         lease.session().changed(change);
-    }
-
-    async fn compact(&self, lease: &Lease, keep: u32) -> Result<SessionCompactResult, RpcError> {
-        let session = lease.session();
-        let first_seq = {
-            let state = session.lock();
-            if state.is_active() {
-                let text = "a run is under way: wait for its end, or stop it";
-                return Err(RpcError::new(ErrorCode::Busy, text));
-            }
-            state.first_seq
-        };
-        let (mut kept, mut before, mut from) = (0, None, None);
-        loop {
-            let entries = self.store.tail(session.key(), before, PAGE).await.map_err(|error| read_refusal(&error))?;
-            for entry in entries.iter().rev() {
-                let is_message = matches!(entry.record, Record::Accepted { .. }) && entry.seq >= first_seq;
-                if is_message
-                    && kept == keep
-                    && let Some(from) = from
-                {
-                    self.append(lease, Record::Compacted { from }).await?;
-                    self.begin_at(lease, from, Change::Compacted);
-                    return Ok(SessionCompactResult { compacted: true, kept });
-                }
-                if is_message {
-                    kept += 1;
-                    from = Some(entry.seq);
-                }
-            }
-            match entries.first() {
-                Some(oldest) if oldest.seq > first_seq.max(1) => before = Some(oldest.seq),
-                _ => return Ok(SessionCompactResult { compacted: false, kept }),
-            }
-        }
     }
 
     fn check_model(&self, session: &SessionKey, model: &str) -> Result<(), RpcError> {

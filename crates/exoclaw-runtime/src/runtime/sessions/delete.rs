@@ -40,7 +40,7 @@ impl Inner {
         let deleted = self.store.delete(key).await.map_err(|error| append_refusal(&error))?;
         self.recent.forget(key);
         lease.session().forget();
-        self.begin_at(lease, 0, Change::Deleted);
+        self.begin_at(lease, 0, 0, Change::Deleted);
         Ok(deleted)
     }
 

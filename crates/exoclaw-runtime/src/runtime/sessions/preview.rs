@@ -48,6 +48,7 @@ impl Inner {
         let Some(summary) = found else { return Ok(SessionPreview { session, found: false, texts: Vec::new() }) };
         let wanted = Wanted {
             first_seq: summary.conversation.first_seq,
+            summary_seq: 0,
             before: None,
             limit: texts * MESSAGES_PER_TEXT,
             max_bytes: BYTES,

@@ -173,8 +173,10 @@ fn compare_conversations(connection: &Connection, findings: &mut Findings) -> ru
         "SELECT ifnull(sessions.key, '#' || wrong.session) FROM (
              SELECT ifnull(kept.session, folded.session) AS session
              FROM main.conversations AS kept FULL JOIN temp.conversations AS folded ON kept.session = folded.session
-             WHERE (kept.first_seq, kept.reset_seq, kept.title, kept.settings, kept.origin, kept.recipient) IS NOT
-                   (folded.first_seq, folded.reset_seq, folded.title, folded.settings, folded.origin, folded.recipient)) AS wrong
+             WHERE (kept.first_seq, kept.reset_seq, kept.title, kept.settings, kept.origin, kept.recipient,
+                    kept.summary_seq) IS NOT
+                   (folded.first_seq, folded.reset_seq, folded.title, folded.settings, folded.origin, folded.recipient,
+                    folded.summary_seq)) AS wrong
          LEFT JOIN main.sessions ON sessions.id = wrong.session WHERE wrong.session {UNDAMAGED}"
     ))?;
     let mut rows = statement.query([])?;

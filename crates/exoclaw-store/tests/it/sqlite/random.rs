@@ -36,7 +36,7 @@ fn record() -> impl Strategy<Value = Record> {
             settings: SessionSettings { label: Some(label), ..SessionSettings::default() }
         }),
         Just(Record::Reset {}),
-        (0..20_u64).prop_map(|from| Record::Compacted { from }),
+        (0..20_u64).prop_map(|from| Record::Compacted { from, summarized: from % 2 == 0 }),
     ]
 }
 
