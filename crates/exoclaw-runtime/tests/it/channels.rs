@@ -155,6 +155,22 @@ async fn a_session_that_is_deleted_does_not_come_back_for_its_answer() {
     world.until(async || world.told(B).await == [None]).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_deleted_while_its_answer_is_told_does_not_come_back() {
+    let world = world().await;
+    world.asked("m1aone", "retry later").await;
+    world.until(async || world.channel().await.error.is_some()).await;
+    let (reached, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    world.store.on_tail([reached.clone(), gate.clone()]);
+    reached.acquire().await.unwrap().forget();
+    world.store.heal();
+    world.runtime.delete_session(SessionDeleteParams { session: name(A) }).await.unwrap();
+    gate.add_permits(1);
+    world.asked("m1bone", "fine").await;
+    world.until(async || world.told(B).await == [None]).await;
+    assert_eq!((world.told(A).await, world.store.inner().session_count().await.unwrap()), (vec![], 1));
+}
+
 #[tokio::test]
 async fn eight_requests_are_read_at_the_same_time() {
     let world = world().await;
@@ -181,7 +197,8 @@ async fn eight_requests_are_read_at_the_same_time() {
         assert_eq!(refused, busy);
         gate.add_permits(8);
     };
-    let (eight, ()) = tokio::join!(eight, ninth);
+    let both = tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(eight, ninth) });
+    let (eight, ()) = both.await.expect("the ninth waits for nothing");
     assert_eq!(eight, vec![Ok(200); 8]);
 }
 

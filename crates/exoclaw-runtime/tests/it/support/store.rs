@@ -40,6 +40,7 @@ pub(crate) struct TestStore {
     closing: Mutex<Option<Arc<Semaphore>>>,
     reading: Mutex<Option<[Arc<Semaphore>; 2]>>,
     keeping: Mutex<Option<Arc<Semaphore>>>,
+    tailing: Mutex<Option<[Arc<Semaphore>; 2]>>,
     /// Why it takes no writes; whoever holds it says when.
     pub(crate) refusing: Arc<Mutex<Option<String>>>,
 }
@@ -53,6 +54,7 @@ impl TestStore {
             closing: Mutex::default(),
             reading: Mutex::default(),
             keeping: Mutex::default(),
+            tailing: Mutex::default(),
             refusing: Arc::default(),
         }
     }
@@ -80,6 +82,11 @@ impl TestStore {
         *self.reading.lock().unwrap() = Some(gates);
     }
 
+    /// Reading the end of a journal gives the first gate a permit and waits for one of the second.
+    pub(crate) fn on_tail(&self, gates: [Arc<Semaphore>; 2]) {
+        *self.tailing.lock().unwrap() = Some(gates);
+    }
+
     /// Jobs are never kept, as when the process dies there; gives a permit when that was asked for.
     pub(crate) fn on_set_job(&self, reached: Arc<Semaphore>) {
         *self.keeping.lock().unwrap() = Some(reached);
@@ -95,6 +102,7 @@ impl TestStore {
 
     pub(crate) fn heal(&self) {
         *self.rule.lock().unwrap() = None;
+        *self.tailing.lock().unwrap() = None;
     }
 }
 
@@ -163,7 +171,18 @@ impl Store for TestStore {
         page: Page,
     ) -> BoxFuture<'static, Result<Vec<Entry>, ReadError>> {
         match self.check(session) {
-            Ok(()) => self.inner.tail(session, before, page),
+            Ok(()) => {
+                let (inner, gates) = (self.inner.clone(), self.tailing.lock().unwrap().clone());
+                let session = session.clone();
+                async move {
+                    if let Some([reached, gate]) = gates {
+                        reached.add_permits(1);
+                        gate.acquire().await.unwrap().forget();
+                    }
+                    inner.tail(&session, before, page).await
+                }
+                .boxed()
+            }
             Err(damaged) => std::future::ready(Err(damaged)).boxed(),
         }
     }
