@@ -118,8 +118,15 @@ pub(crate) fn is_asking() -> bool {
     document().is_some_and(|document| document.query_selector("dialog[open]").ok().flatten().is_some())
 }
 
+/// Notes a moment in the browser's own record of how the page was loaded.
+pub(crate) fn mark(name: &str) {
+    if let Some(performance) = window().and_then(|window| window.performance()) {
+        drop(performance.mark(name));
+    }
+}
+
 /// The reader has keys at hand, and no keyboard on the screen that would cover half of the page.
 pub(crate) fn has_keyboard() -> bool {
-    let query = window().and_then(|window| window.match_media("(hover: hover)").ok().flatten());
-    query.is_some_and(|query| query.matches())
+    let query = window().and_then(|window| window.match_media("(pointer: coarse)").ok().flatten());
+    query.is_some_and(|query| !query.matches())
 }

@@ -120,6 +120,7 @@ catalogue! {
     agent_filter: &'static str,
     pinned: &'static str,
     recent: &'static str,
+    found_in_text: &'static str,
     unread: &'static str,
     answering: &'static str,
     more_of: fn(&str) -> String,

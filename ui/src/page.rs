@@ -23,6 +23,10 @@ use crate::{
 /// A timer, not an animation frame: those stop while the page is hidden.
 const FRAME: Duration = Duration::from_millis(16);
 
+/// Pushes that are taken together at most, so that a frame stays short where an answer comes all at once: ten times as many
+/// as models write.
+const PUSHES_OF_FRAME: usize = 32;
+
 /// Time between two looks at the list of sessions while somebody sees the page: other programs talk in them too, and the
 /// daemon tells this page only of those that it showed.
 const LIST_EVERY: Duration = Duration::from_secs(15);
@@ -102,7 +106,9 @@ impl Page {
     async fn listen(self, mut pushes: Pushes) {
         while let Some(push) = pushes.next().await {
             let mut batch = vec![Action::Pushed(push)];
-            while let Some(Some(push)) = pushes.next().now_or_never() {
+            while batch.len() < PUSHES_OF_FRAME
+                && let Some(Some(push)) = pushes.next().now_or_never()
+            {
                 batch.push(Action::Pushed(push));
             }
             self.dispatch_all(batch);

@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub(crate) notice: Option<Notice>,
     /// Somebody may see the page.
     pub(crate) visible: bool,
+    /// The session that was shown before: what it said until then was seen, though it may be listed later.
+    left: Option<SessionKey>,
     /// Calls of tools that ended while the page watched, the newest first.
     pub(crate) calls: VecDeque<EndedCall>,
 }
@@ -73,6 +75,7 @@ impl State {
             daemon: None,
             notice: None,
             visible: true,
+            left: None,
             calls: VecDeque::new(),
         }
     }
@@ -136,6 +139,9 @@ impl State {
             Action::Listed(Ok(list)) => {
                 let looked_at = self.open_key().filter(|_| self.visible).cloned();
                 self.sessions.listed(list.sessions, looked_at.as_ref());
+                if let Some(left) = self.left.take() {
+                    self.sessions.read(&left);
+                }
                 vec![Command::KeepNotes]
             }
             Action::Told(Ok(status)) => {
@@ -203,10 +209,12 @@ impl State {
     }
 
     fn show(&mut self, session: SessionRef) -> Vec<Command> {
+        // One that is still answering will have news.
+        self.left = self.open_key().filter(|_| self.visible && !self.conversation.is_busy()).cloned();
         self.open = session;
         self.conversation = Conversation::default();
         self.notice = None;
-        let mut commands = vec![self.subscribe()];
+        let mut commands = vec![self.subscribe(), Command::List];
         commands.extend(self.mark_read());
         commands
     }
@@ -260,12 +268,16 @@ impl State {
             }
             Push::Snapshot(snapshot) if self.conversation.session.as_ref() == Some(&snapshot.session) => {
                 let applied = self.conversation.read(&snapshot);
-                // The client pushes one only where it could not resume.
-                self.conversation.missed = true;
                 if applied == Applied::Missed { vec![self.subscribe()] } else { self.peek() }
             }
-            // A gap is followed by the event or the snapshot that revealed it, and the event's number tells.
-            Push::Snapshot(_) | Push::SeqGap { .. } => Vec::new(),
+            // It is followed by the event or the snapshot that revealed it, and the event's number tells.
+            Push::SeqGap { session, .. } => {
+                if self.conversation.session.as_ref() == Some(&session) {
+                    self.conversation.gap();
+                }
+                Vec::new()
+            }
+            Push::Snapshot(_) => Vec::new(),
             Push::Lost { session, .. } if self.conversation.session.as_ref() == Some(&session) => {
                 vec![self.subscribe()]
             }

@@ -104,6 +104,9 @@ fn Frame() -> impl IntoView {
     let listener = window_event_listener(ev::keydown, move |event| keys::on_key(page, shell, &event));
     on_cleanup(move || listener.remove());
 
+    // When the page can be used, for whoever measures it.
+    Effect::new(|_| browser::mark("exoclaw:usable"));
+
     let title = Memo::new(move |_| match page.place.get() {
         Place::Session(_) => page.state.with(words::open_title),
         Place::Status => t().status.to_owned(),
@@ -122,9 +125,11 @@ fn Frame() -> impl IntoView {
 
     view! {
         <div class="frame">
-            <a class="skip" href="#message" on:click=move |event| { event.prevent_default(); browser::focus("message") }>
-                {t().skip_to_message}
-            </a>
+            <Show when=move || in_chat.get()>
+                <a class="skip" href="#message" on:click=move |event| { event.prevent_default(); browser::focus("message") }>
+                    {t().skip_to_message}
+                </a>
+            </Show>
             <Sidebar/>
             <div class="backdrop" class:shown=shell.drawer on:click=move |_| shell.drawer.set(false)></div>
             <main class="stage">

@@ -43,6 +43,7 @@ pub(super) static CATALOGUE: Catalogue = Catalogue {
     agent_filter: "Agent",
     pinned: "Angeheftet",
     recent: "Zuletzt",
+    found_in_text: "In Nachrichten gefunden",
     unread: "ungelesen",
     answering: "antwortet",
     more_of: |title| format!("Mehr: {title}"),

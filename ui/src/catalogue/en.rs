@@ -43,6 +43,7 @@ pub(super) static CATALOGUE: Catalogue = Catalogue {
     agent_filter: "Agent",
     pinned: "Pinned",
     recent: "Recent",
+    found_in_text: "Found in messages",
     unread: "unread",
     answering: "answering",
     more_of: |title| format!("More: {title}"),

@@ -42,8 +42,10 @@ pub(crate) struct Conversation {
     pub(crate) earlier: Earlier,
     /// The last turn that was here when the reader looked away; what comes after it is new.
     pub(crate) away_since: Option<u64>,
-    /// The session was read anew because events were missed.
+    /// Events were missed, and what they told was read anew.
     pub(crate) missed: bool,
+    /// Events were missed.
+    gap: bool,
 }
 
 /// What is known of the messages before the first one that is here.
@@ -84,9 +86,12 @@ impl Conversation {
     /// Takes what the session looks like now. Messages that this page is sending stay.
     pub(crate) fn read(&mut self, result: &SessionSubscribeResult) -> Applied {
         self.session = Some(result.session.clone());
+        let before = self.size();
         if let Some(snapshot) = &result.snapshot {
             self.replace(snapshot);
         }
+        // A daemon that was started again has another numbering, which alone is no loss.
+        self.missed |= std::mem::take(&mut self.gap) && self.size() != before;
         self.cursor = Some((result.epoch, result.seq));
         self.phase = Phase::Ready;
         let mut outcome = Applied::Fine;
@@ -96,6 +101,16 @@ impl Conversation {
             }
         }
         outcome
+    }
+
+    /// Events were missed: what they told is read next.
+    pub(crate) fn gap(&mut self) {
+        self.gap = true;
+    }
+
+    /// How much is here: turns and their parts.
+    fn size(&self) -> (usize, usize) {
+        (self.turns.len(), self.turns.iter().map(|turn| turn.parts.len()).sum())
     }
 
     fn replace(&mut self, snapshot: &SessionSnapshot) {

@@ -355,7 +355,7 @@ fn a_session_that_does_not_exist_begins_with_its_first_message() {
 fn the_answer_for_a_session_that_was_left_is_dropped() {
     let mut state = page();
     let commands = state.reduce(Action::Open("other".parse().unwrap()));
-    assert_eq!(commands, [Command::Subscribe("other".parse().unwrap())]);
+    assert_eq!(commands, [Command::Subscribe("other".parse().unwrap()), Command::List]);
     read(&mut state, 12, json!({ "messages": [] }));
     assert_eq!(state.conversation.phase, Phase::Loading);
 }

@@ -1,6 +1,7 @@
 //! The conversations, and the ways to the other views. On narrow screens it is a drawer.
 
 mod entry;
+mod found;
 mod questions;
 
 use exoclaw_protocol::{AgentId, SessionInfo};
@@ -8,7 +9,7 @@ use leptos::{ev, prelude::*};
 
 pub(crate) use questions::{Asked, Questions};
 
-use self::entry::Entry;
+use self::{entry::Entry, found::Found};
 use super::{
     Shell,
     icon::{self, icon, sign},
@@ -109,6 +110,7 @@ pub(crate) fn Sidebar() -> impl IntoView {
                     <Show when=move || recent.with(|recent| !recent.is_empty())><h2 class="group">{t().recent}</h2></Show>
                 </Show>
                 <List sessions=recent several/>
+                <Found query agent/>
                 <p class="quiet none" role="status">
                     {move || match (known.get(), found.with(Vec::is_empty), all.with(Vec::is_empty)) {
                         (false, ..) => t().loading,

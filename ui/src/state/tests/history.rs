@@ -86,6 +86,23 @@ fn an_image_is_shown_when_it_is_asked_for_and_then_kept() {
 }
 
 #[test]
+fn a_gap_is_told_of_where_something_was_read_anew() {
+    let gap = || {
+        let session = MAIN.parse().unwrap();
+        Action::Pushed(Push::SeqGap { session, seen: (1, 10), next: (1, 20) })
+    };
+    let mut state = page();
+    state.reduce(gap());
+    read(&mut state, 20, json!({ "messages": [] }));
+    assert!(!state.conversation.missed, "nothing happened meanwhile");
+    state.reduce(gap());
+    read(&mut state, 30, json!({ "messages": [message(1, "r1", "user", text("Hello"))] }));
+    assert!(state.conversation.missed);
+    state.reduce(Action::Dismiss);
+    assert!(!state.conversation.missed);
+}
+
+#[test]
 fn what_this_page_sent_keeps_its_bytes() {
     let mut state = page();
     let image = Attachment::image("image/png".into(), "aGVsbG8h".into());

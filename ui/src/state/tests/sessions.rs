@@ -37,6 +37,18 @@ fn what_happens_elsewhere_is_unread_until_it_is_opened() {
 }
 
 #[test]
+fn what_was_seen_is_read_though_it_is_listed_later() {
+    let mut state = page();
+    list(&mut state, &[(MAIN, 10), (OTHER, 5)]);
+    all(&mut state, [accepted(11, "r1", "one"), finished(12, "r1", "a")]);
+    state.reduce(Action::Open(OTHER.parse().unwrap()));
+    list(&mut state, &[(MAIN, 20), (OTHER, 5)]);
+    assert_eq!(unread(&state), [""; 0]);
+    list(&mut state, &[(MAIN, 30), (OTHER, 5)]);
+    assert_eq!(unread(&state), [MAIN]);
+}
+
+#[test]
 fn nobody_reads_a_page_that_is_hidden() {
     let mut state = page();
     list(&mut state, &[(MAIN, 10)]);

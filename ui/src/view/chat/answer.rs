@@ -37,8 +37,10 @@ fn top(blocks: Memo<Option<Keyed>>, key: u64, block: &Block) -> AnyView {
     let Block::Code { language, .. } = block else { return self::block(block) };
     let text = Memo::new(move |old: Option<&Arc<str>>| {
         let found = blocks.with(|blocks| {
-            let found = blocks.as_ref()?.iter().rev().find(|(other, _)| *other == key)?;
-            if let Block::Code { text, .. } = &*found.1 { Some(Arc::clone(text)) } else { None }
+            // Later blocks have larger keys.
+            let blocks = blocks.as_ref()?;
+            let at = blocks.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+            if let Block::Code { text, .. } = &*blocks[at].1 { Some(Arc::clone(text)) } else { None }
         });
         // It goes with the block.
         found.or_else(|| old.cloned()).unwrap_or_default()

@@ -80,13 +80,21 @@ pub(super) fn TryIt(tried: RwSignal<Option<PluginTool>>) -> impl IntoView {
     view! { <Dialog open close=move |()| tried.set(None) title>{move || tried.get().map(form)}</Dialog> }
 }
 
+/// The name by which a tool is called: a plugin and its tool of the same name have one.
+fn callable(name: &str) -> &str {
+    match name.split_once('.') {
+        Some((plugin, tool)) if plugin == tool => plugin,
+        _ => name,
+    }
+}
+
 fn form(tool: PluginTool) -> AnyView {
     let fields = fields(&tool.input_schema);
     let values: Vec<RwSignal<String>> = fields.iter().map(|_| RwSignal::new(String::new())).collect();
     let outcome = RwSignal::new(None::<Result<Tried, String>>);
     let busy = RwSignal::new(false);
     let inputs: Vec<AnyView> = fields.iter().zip(&values).map(|(field, value)| input(field, *value)).collect();
-    let name = tool.name.clone();
+    let name = callable(&tool.name).to_owned();
     let run = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
         let given: Vec<String> = values.iter().map(|value| value.get_untracked()).collect();
@@ -184,7 +192,12 @@ fn select(
 mod tests {
     use serde_json::json;
 
-    use super::{Kind, arguments, fields};
+    use super::{Kind, arguments, callable, fields};
+
+    #[test]
+    fn a_plugin_and_its_tool_of_one_name_are_called_by_it() {
+        assert_eq!([callable("echo.echo"), callable("notes.read"), callable("echo")], ["echo", "notes.read", "echo"]);
+    }
 
     #[test]
     fn a_form_follows_the_schema() {
