@@ -40,6 +40,10 @@ fuzz *ARGS:
 conformance:
     cargo xtask conformance
 
+# Measure the page, and take the pictures that the README shows
+page:
+    cargo xtask page
+
 # All tests, with a floor for the lines they reach
 coverage:
     cargo xtask coverage

@@ -4,6 +4,7 @@ use std::{
     io::Write,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -52,7 +53,8 @@ pub struct Browser {
 #[derive(Debug)]
 pub struct Page {
     devtools: DevTools,
-    _browser: Browser,
+    port: u16,
+    browser: Arc<Browser>,
 }
 
 impl Browser {
@@ -82,13 +84,7 @@ impl Browser {
         let mut devtools = DevTools::connect(&format!("ws://127.0.0.1:{port}{path}")).await;
         let target = devtools.call("Target.createTarget", json!({ "url": "about:blank" })).await.expect("a page");
         let id = target["targetId"].as_str().expect("a page has an id");
-        let mut devtools = DevTools::connect(&format!("ws://127.0.0.1:{port}/devtools/page/{id}")).await;
-        for domain in ["Page", "Runtime", "Log"] {
-            devtools.call(&format!("{domain}.enable"), json!({})).await.expect("the domain is known");
-        }
-        let mut page = Page { devtools, _browser: browser };
-        page.resize(1280, 860).await;
-        Some(page)
+        Some(Page::attach(id, port, Arc::new(browser)).await)
     }
 
     /// Where it listens: it writes a file once it does.
@@ -121,6 +117,26 @@ impl Drop for Browser {
 }
 
 impl Page {
+    async fn attach(id: &str, port: u16, browser: Arc<Browser>) -> Self {
+        let mut devtools = DevTools::connect(&format!("ws://127.0.0.1:{port}/devtools/page/{id}")).await;
+        for domain in ["Page", "Runtime", "Log"] {
+            devtools.call(&format!("{domain}.enable"), json!({})).await.expect("the domain is known");
+        }
+        let mut page = Self { devtools, port, browser };
+        page.resize(1280, 860).await;
+        page
+    }
+
+    /// Another page of the same browser, which is logged in where this one is.
+    ///
+    /// # Panics
+    /// When the browser makes none.
+    pub async fn another(&mut self) -> Self {
+        let target = self.devtools.call("Target.createTarget", json!({ "url": "about:blank" })).await.expect("a page");
+        let id = target["targetId"].as_str().expect("a page has an id");
+        Self::attach(id, self.port, Arc::clone(&self.browser)).await
+    }
+
     /// Opens an address.
     ///
     /// # Panics
@@ -184,12 +200,13 @@ impl Page {
         self.wait_for(&format!("document.body.innerText.includes({})", json!(text))).await;
     }
 
-    /// All text that matches a selector, an entry for each element.
+    /// All text that matches a selector, an entry for each element; also of what is not drawn, because it is out of sight.
     ///
     /// # Panics
     /// When the selector is none.
     pub async fn texts(&mut self, selector: &str) -> Vec<String> {
-        let script = format!("[...document.querySelectorAll({})].map(e => e.innerText)", json!(selector));
+        let script =
+            format!("[...document.querySelectorAll({})].map(e => e.innerText || e.textContent)", json!(selector));
         serde_json::from_value(self.run(&script).await).expect("texts")
     }
 
@@ -214,11 +231,41 @@ impl Page {
 
     /// Presses Enter, with or without Shift.
     pub async fn press_enter(&mut self, shift: bool) {
-        let modifiers = if shift { 8 } else { 0 };
+        self.press(if shift { "Shift+Enter" } else { "Enter" }).await;
+    }
+
+    /// Presses a key, such as `Escape`, `?` or `Control+Shift+O`.
+    ///
+    /// # Panics
+    /// When the browser does not know it.
+    pub async fn press(&mut self, keys: &str) {
+        let (held, key) = keys.rsplit_once('+').unwrap_or(("", keys));
+        let bit = |name: &str| match name {
+            "Alt" => 1,
+            "Control" => 2,
+            "Meta" => 4,
+            _ => 8,
+        };
+        let modifiers: u32 = held.split('+').filter(|name| !name.is_empty()).map(bit).sum();
+        let number = match key {
+            "Enter" => 13,
+            "Tab" => 9,
+            "Escape" => 27,
+            "ArrowUp" => 38,
+            "ArrowDown" => 40,
+            "F2" => 113,
+            other => other.to_ascii_uppercase().bytes().next().map_or(0, u32::from),
+        };
+        let text = match key {
+            "Enter" => "\r",
+            // With Control or Alt it writes nothing.
+            one if one.chars().count() == 1 && modifiers & 7 == 0 => one,
+            _ => "",
+        };
         for kind in ["keyDown", "keyUp"] {
             let params = json!({
-                "type": kind, "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r",
-                "modifiers": modifiers,
+                "type": kind, "key": key, "windowsVirtualKeyCode": number, "modifiers": modifiers,
+                "text": if kind == "keyDown" { text } else { "" },
             });
             self.devtools.call("Input.dispatchKeyEvent", params).await.expect("it can press a key");
         }
@@ -228,6 +275,14 @@ impl Page {
     pub async fn resize(&mut self, width: u32, height: u32) {
         let params = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
         self.devtools.call("Emulation.setDeviceMetricsOverride", params).await.expect("it can resize");
+    }
+
+    /// Forgets every file that it was served.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn forget_files(&mut self) {
+        self.devtools.call("Network.clearBrowserCache", json!({})).await.expect("it can forget");
     }
 
     /// Light or dark.

@@ -1,6 +1,12 @@
 //! The page in a real Chromium, served by the real daemon, answered by the scripted model server.
 
+mod approvals;
+mod attacks;
+mod figures;
 mod hostile;
+mod keys;
+mod pages;
+mod sessions;
 
 use std::path::Path;
 

@@ -1,11 +1,15 @@
 //! A real browser for the tests of the page.
 
-use std::env;
+use std::{env, path::PathBuf};
 
 use crate::{
     shell::{Result, Shell},
-    toolchain,
+    toolchain::{self, Guest},
+    up,
 };
+
+/// The rules of accessibility (Deque's axe-core, MPL 2.0), which only the tests read.
+const AXE: &str = "axe-core@4.14.1";
 
 /// Names under which the tests look for one.
 const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
@@ -23,4 +27,47 @@ pub(crate) fn setup(shell: &mut Shell) -> Result<()> {
         }
         outcome => outcome,
     }
+}
+
+/// Every test of the page, none of them left out.
+pub(crate) fn gate(shell: &mut Shell) -> Result<()> {
+    let axe = axe(shell)?;
+    crate::ci::build(shell)?;
+    let mut test = crate::ci::tester(shell, "test --locked --workspace --test it browser::")?;
+    shell.run(test.env("CI", "true").env("EXOCLAW_AXE", axe))
+}
+
+/// Measures the page of a release build, and takes the pictures that the README shows.
+pub(crate) fn page(shell: &mut Shell) -> Result<()> {
+    up::plugins(shell)?;
+    shell.section("browser", setup)?;
+    shell.section("daemon and page", |shell| {
+        shell.run(&mut Guest::page_cargo(shell, "build --release --locked --package exoclawd")?)
+    })?;
+    shell.section("figures and pictures", |shell| {
+        let daemon = shell.target().join("release/exoclawd").with_extension(env::consts::EXE_EXTENSION);
+        let tests = "test --locked --package exoclaw-tests --test it browser::figures -- --nocapture --test-threads=1";
+        let mut test = crate::ci::tester(shell, tests)?;
+        test.env("EXOCLAWD_BIN", daemon).env("EXOCLAW_PAGE_PICTURES", shell.root().join("specs/evidence"));
+        shell.run(test.env("CI", "true"))
+    })
+}
+
+/// Fetches the rules of accessibility; none of the package's scripts runs.
+fn axe(shell: &Shell) -> Result<PathBuf> {
+    let folder = shell.tools().join("axe");
+    let file = folder.join("node_modules/axe-core/axe.min.js");
+    let version = AXE.rsplit_once('@').map_or("", |(_, version)| version);
+    let package = std::fs::read_to_string(folder.join("node_modules/axe-core/package.json")).unwrap_or_default();
+    if !package.contains(&format!("\"version\": \"{version}\"")) {
+        if !shell.succeeds(shell.command("npm").arg("--version")) {
+            toolchain::install_packages(shell, &["npm"])?;
+        }
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("package.json"), r#"{ "private": true }"#)?;
+        let mut npm = shell.command("npm");
+        npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", AXE]).current_dir(&folder);
+        shell.run(&mut npm)?;
+    }
+    Ok(file)
 }

@@ -77,7 +77,7 @@ const GATES: &[(&str, Gate)] = &[
     ("docs", docs),
     ("alone", alone),
     ("conformance", conformance::conformance),
-    ("browser", browser),
+    ("browser", browser::gate),
     ("fuzz", |shell| fuzz(shell, &["--seconds", FUZZ_SECONDS].map(str::to_owned))),
 ];
 
@@ -137,12 +137,6 @@ fn alone(shell: &mut Shell) -> Result<()> {
         shell.run(&mut shell.cargo(&format!("test --locked --quiet --package {name}")))?;
     }
     Ok(())
-}
-
-/// The page in a real browser. With `CI` set its tests do not skip themselves where there is none.
-fn browser(shell: &mut Shell) -> Result<()> {
-    build(shell)?;
-    shell.run(tester(shell, "test --locked --workspace --test it browser::")?.env("CI", "true"))
 }
 
 /// All tests, counting the lines that they reach.

@@ -32,6 +32,7 @@ cargo xtask clients        programs of others, such as OpenClaw's and OpenAI's, 
 cargo xtask faults [ARGS]  kills, power cuts, failing disks; --help says more
 cargo xtask fuzz [ARGS]    mutated inputs for every decoder of outside bytes: --seconds N, --seed N, TARGET…
 cargo xtask conformance    Autobahn's cases against the WebSocket stack, with pip
+cargo xtask page           measure the page, and take the pictures that the README shows
 cargo xtask coverage       all tests, with a floor for the lines they reach
 cargo xtask bench [WHAT]   measure a release build: serving, gateway, or these and each crate's hot paths";
 
@@ -65,6 +66,7 @@ fn run(shell: &mut Shell, command: &str, args: &[String]) -> Result<()> {
         "faults" => faults::faults(shell, args),
         "fuzz" => ci::fuzz(shell, args),
         "conformance" => shell.section("conformance", conformance::conformance),
+        "page" => browser::page(shell),
         "coverage" => ci::coverage(shell),
         "bench" => ci::bench(shell, args),
         "" | "help" | "--help" | "-h" => {
