@@ -2,6 +2,7 @@
 
 mod approvals;
 mod attacks;
+mod client;
 mod figures;
 mod hostile;
 mod keys;

@@ -1,6 +1,6 @@
 //! A real browser for the tests of the page.
 
-use std::{env, path::PathBuf};
+use std::{env, path::PathBuf, process::Command};
 
 use crate::{
     shell::{Result, Shell},
@@ -14,15 +14,16 @@ const AXE: &str = "axe-core@4.14.1";
 /// Names under which the tests look for one.
 const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
+/// Serves tests to a browser; of the version of `wasm-bindgen` in the workspace.
+const RUNNER: &str = "wasm-bindgen-cli";
+const RUNNER_VERSION: &str = "0.2.130";
+
 /// Installs Chromium where there is none. Where that is not possible, the tests of the page say that they are skipped; in CI
 /// it is an error.
 pub(crate) fn setup(shell: &mut Shell) -> Result<()> {
-    if NAMES.iter().any(|name| shell.succeeds(shell.command(name).arg("--version"))) {
-        return Ok(());
-    }
-    match toolchain::install_packages(shell, &["chromium"]) {
+    match browser(shell).and_then(|()| runner(shell)) {
         Err(error) if env::var_os("CI").is_none() => {
-            eprintln!("no Chromium, so that the page is not tested: {error}");
+            eprintln!("no Chromium or nothing that drives it, so that not all of the page is tested: {error}");
             Ok(())
         }
         outcome => outcome,
@@ -70,4 +71,23 @@ fn axe(shell: &Shell) -> Result<PathBuf> {
         shell.run(&mut npm)?;
     }
     Ok(file)
+}
+
+fn browser(shell: &mut Shell) -> Result<()> {
+    let has = |name: &str| shell.succeeds(shell.command(name).arg("--version"));
+    if NAMES.iter().any(|name| has(name)) && has("chromedriver") {
+        return Ok(());
+    }
+    toolchain::install_packages(shell, &["chromium", "chromium-driver"])
+}
+
+fn runner(shell: &mut Shell) -> Result<()> {
+    let path = shell.tools().join("bin/wasm-bindgen");
+    if shell.read(Command::new(path).arg("--version")).is_ok_and(|have| have.ends_with(RUNNER_VERSION)) {
+        return Ok(());
+    }
+    // Without `--locked`: its lock file names a version that was withdrawn.
+    let mut install = shell.cargo("install --root");
+    install.arg(shell.tools()).args(["--version", RUNNER_VERSION, RUNNER]);
+    shell.run(&mut install)
 }

@@ -145,13 +145,16 @@ impl Client {
         self.shared.lock().add_states()
     }
 
-    /// Takes another endpoint, for all clones: the connection ends, and one is made to it. Requests go the way of those whose
-    /// connection broke. The endpoint that it has already changes nothing.
+    /// Takes another endpoint, for all clones: the connection ends, and one is made to it, which is under way when this
+    /// returns. Requests go the way of those whose connection broke. The endpoint that it has already changes nothing.
     ///
     /// A client that was refused begins anew; streams that ended by that stay so. A client that was closed stays closed.
     pub async fn reconfigure(&self, endpoint: Endpoint) {
-        // Nobody takes it once the client is closed.
-        self.commands.clone().send(Command::Reconfigure(endpoint)).await.ok();
+        let (done, taken) = oneshot::channel();
+        if self.commands.clone().send(Command::Reconfigure(endpoint, done)).await.is_ok() {
+            // Nobody takes it once the client is closed.
+            let _: Result<(), oneshot::Canceled> = taken.await;
+        }
     }
 
     /// Makes sure of the connection now, as after the machine woke or came back to a network: a pause between two attempts

@@ -23,7 +23,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Command {
     Request(Asked<Reply>),
-    Reconfigure(Endpoint),
+    Reconfigure(Endpoint, oneshot::Sender<()>),
     Check,
     Close(oneshot::Sender<()>),
 }
@@ -62,6 +62,7 @@ pub(crate) async fn run<T: Transport>(
     // Texts that the socket has yet to take: at most those of the requests under way, whose number is bounded.
     let mut outbox: VecDeque<String> = VecDeque::new();
     let mut closers: Vec<oneshot::Sender<()>> = Vec::new();
+    let mut reconfigured: Option<oneshot::Sender<()>> = None;
     let mut connecting = Slot(None);
     let mut timer = Slot(None);
     let mut timer_at: Option<Duration> = None;
@@ -83,6 +84,10 @@ pub(crate) async fn run<T: Transport>(
                 Output::Push(push) => shared.0.lock().push(&push),
                 Output::Keep(snapshot) => shared.0.lock().keep(snapshot),
             }
+        }
+        if let Some(done) = reconfigured.take() {
+            // Whoever asked may have gone.
+            let _: Result<(), ()> = done.send(());
         }
         // A client that was refused waits for another endpoint.
         if engine.closed() == Some(&CloseReason::Requested) {
@@ -127,7 +132,8 @@ pub(crate) async fn run<T: Transport>(
                 engine.gone(transport.now(), gone);
             }
             Woken::Command(Some(Command::Request(asked))) => engine.request(transport.now(), asked),
-            Woken::Command(Some(Command::Reconfigure(other))) => {
+            Woken::Command(Some(Command::Reconfigure(other, done))) => {
+                reconfigured = Some(done);
                 if other != endpoint || engine.closed().is_some() {
                     endpoint = other;
                     engine.reconfigured(transport.now());

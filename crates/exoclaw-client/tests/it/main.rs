@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod connection;
+mod examples;
 mod network;
 mod owner;
 mod requests;

@@ -227,6 +227,7 @@ async fn another_token_revives_a_client_that_was_refused() {
     assert_eq!(client.request(PingParams {}).await, Err(RequestError::Closed(CloseReason::Unauthorized)));
 
     client.reconfigure(endpoint("t2")).await;
+    assert_eq!(client.state(), State::Connecting, "what was refused is over");
     let mut peer = network.accept().await;
     let (outcome, _) = tokio::join!(client.request(PingParams {}), peer.answer("ping", json!({ "nowMs": 1 })));
     outcome.unwrap();

@@ -109,6 +109,16 @@ impl Peer {
         request["params"].clone()
     }
 
+    /// The run `r1` ended well.
+    pub(crate) async fn ended(&mut self, epoch: u64, seq: u64, text: &str) {
+        let message = json!({ "role": "assistant", "content": [{ "type": "text", "text": text }] });
+        let params = json!({
+            "session": "agent:main:main", "epoch": epoch, "seq": seq, "runId": "r1", "type": "final",
+            "message": message, "stopReason": "end_turn", "usage": {},
+        });
+        self.send(json!({ "jsonrpc": "2.0", "method": "session.event", "params": params })).await;
+    }
+
     pub(crate) async fn event(&mut self, epoch: u64, seq: u64, text: &str) {
         let params = json!({
             "session": "agent:main:main", "epoch": epoch, "seq": seq, "runId": "r1", "type": "delta", "text": text,
