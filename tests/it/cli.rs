@@ -18,6 +18,7 @@ mod run;
 mod store;
 mod terminal;
 mod token;
+mod tui;
 mod usage;
 
 use std::{

@@ -456,6 +456,9 @@ pub(crate) struct ChatArgs {
     /// A conversation: a name, or a whole key such as agent:main:main
     #[arg(long, value_name = "SESSION", default_value = "main")]
     pub(crate) session: SessionRef,
+    /// Take the whole screen: conversations, calls of tools and questions beside the answer
+    #[arg(long)]
+    pub(crate) tui: bool,
     /// The message
     pub(crate) text: Option<String>,
 }

@@ -64,6 +64,11 @@ impl DaemonLink {
         self.client.request(params).await.map_err(|error| self.failed(error))
     }
 
+    /// The connection itself.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Nothing can be asked any more.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.client.state(), State::Closed { .. })

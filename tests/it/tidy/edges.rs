@@ -57,10 +57,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const OWNED: &[(&str, &[&str])] = &[
     ("async-nats", &["exoclaw-bus"]),
     ("clap", &["exoclawd"]),
+    ("crossterm", &["exoclawd"]),
     ("figment", &["exoclawd"]),
     ("hyper", &["exoclaw-gateway", "exoclaw-sandbox", "exoclaw-tests"]),
     ("jsonrpsee-types", &["exoclaw-protocol"]),
     ("leptos", &["exoclaw-ui"]),
+    ("ratatui", &["exoclawd"]),
     // The daemon asks a provider whether a key is good, before there is an agent.
     ("reqwest", &["exoclaw-agent", "exoclawd"]),
     ("rusqlite", &["exoclaw-store"]),

@@ -2,6 +2,7 @@
 
 mod missed;
 mod questions;
+mod tui;
 mod view;
 
 use std::{
@@ -28,6 +29,9 @@ use crate::{
 };
 
 pub(super) async fn run(args: ChatArgs, context: &mut Context<'_>) -> Result<Exit, CliError> {
+    if args.tui {
+        return tui::run(args, context).await;
+    }
     let mut text = args.text;
     if text.is_none() && !context.terminal.interactive {
         let mut piped = String::new();
