@@ -6,8 +6,8 @@ mod requests;
 
 use std::{collections::HashMap, time::Duration};
 
-use exoclaw_client::{Client, Endpoint, Options, Pushes, RequestError};
-use exoclaw_protocol::{AgentId, Method, SessionKey, SessionRef};
+use exoclaw_client::{Client, Endpoint, Options, Push, Pushes, RequestError};
+use exoclaw_protocol::{AgentId, Event, Method, SessionKey, SessionRef};
 use futures::{FutureExt, StreamExt, channel::oneshot};
 use leptos::{prelude::*, task::spawn_local};
 
@@ -23,9 +23,12 @@ use crate::{
 /// A timer, not an animation frame: those stop while the page is hidden.
 const FRAME: Duration = Duration::from_millis(16);
 
-/// Pushes that are taken together at most, so that a frame stays short where an answer comes all at once: ten times as many
-/// as models write.
-const PUSHES_OF_FRAME: usize = 32;
+/// Bytes of text that are taken together, about: a frame stays short also where an answer comes all at once. Models write
+/// a tenth of it.
+const BYTES_OF_FRAME: usize = 512;
+
+/// What a push counts for at least.
+const BYTES_OF_PUSH: usize = 16;
 
 /// Time between two looks at the list of sessions while somebody sees the page: other programs talk in them too, and the
 /// daemon tells this page only of those that it showed.
@@ -105,10 +108,12 @@ impl Page {
 
     async fn listen(self, mut pushes: Pushes) {
         while let Some(push) = pushes.next().await {
+            let mut bytes = weight(&push);
             let mut batch = vec![Action::Pushed(push)];
-            while batch.len() < PUSHES_OF_FRAME
+            while bytes < BYTES_OF_FRAME
                 && let Some(Some(push)) = pushes.next().now_or_never()
             {
+                bytes += weight(&push);
                 batch.push(Action::Pushed(push));
             }
             self.dispatch_all(batch);
@@ -218,6 +223,17 @@ impl Page {
         } else {
             self.preferences.kept_elsewhere(name);
         }
+    }
+}
+
+/// What a push brings to show, in bytes.
+fn weight(push: &Push) -> usize {
+    match push {
+        Push::Event(event) => match &event.event {
+            Event::Delta { text } | Event::Thinking { text } => text.len().max(BYTES_OF_PUSH),
+            _ => BYTES_OF_PUSH,
+        },
+        _ => BYTES_OF_PUSH,
     }
 }
 
