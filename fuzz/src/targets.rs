@@ -1,9 +1,13 @@
 //! The decoders.
 
 mod audit;
+#[path = "../../crates/exoclaw-sandbox/guests/component.rs"]
+#[expect(dead_code, reason = "guests of tests use more of it")]
+mod component;
 mod config;
 mod functions;
 mod plugins;
+mod returns;
 mod rpc;
 mod sessions;
 mod sse;
@@ -23,6 +27,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("manifest", plugins::manifest),
     ("plugins", plugins::files),
     ("policy", functions::policy),
+    ("returns", returns::results),
     ("rpc", rpc::frames),
     ("session-key", sessions::keys),
     ("sse", sse::events),

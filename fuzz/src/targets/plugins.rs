@@ -8,9 +8,7 @@ use exoclaw_sandbox::{Grants, Host, Limits, LoadError, Permit, Plugin, Sandbox, 
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
-#[path = "../../../crates/exoclaw-sandbox/guests/component.rs"]
-#[expect(dead_code, reason = "guests of tests use more of it")]
-mod component;
+use super::component;
 
 /// The component of nothing.
 const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
